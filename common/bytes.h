@@ -1,0 +1,55 @@
+/*
+ * bytes.h - slices, growing buffers that are wiped, ids, hex and base64url.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+/* Borrowed bytes. Whoever hands one out says for how long. */
+struct slice {
+	const void	*p;
+	size_t		 len;
+};
+
+/* Owned heap bytes, for what is not secret (ciphertext, records). Wiped all the same. */
+struct buf {
+	unsigned char	*p;
+	size_t		 len, cap;
+	bool		 failed;	/* sticky: memory ran out */
+};
+
+void buf_done(struct buf *b);
+void buf_reset(struct buf *b);			/* empties, wipes, keeps the block */
+bool buf_add(struct buf *b, const void *p, size_t n);
+void *buf_room(struct buf *b, size_t n);	/* N bytes behind len, not yet counted; NULL = failed */
+struct buf buf_take(struct buf *b);
+
+static inline struct slice
+buf_slice(const struct buf *b)
+{
+	return (struct slice){ b->p, b->len };
+}
+
+/* 128 random bits that name a vault, a record, an attempt. */
+struct id { unsigned char b[16]; };
+#define ID_TEXT 33		/* 32 hex digits and NUL */
+
+struct id id_new(void);
+bool id_is_null(const struct id *id);
+bool id_equal(const struct id *a, const struct id *b);
+void id_text(const struct id *id, char out[ID_TEXT]);
+bool id_parse(const char *text, struct id *ret);	/* exactly 32 lower-case hex digits */
+
+/* Kernel randomness; aborts if there is none. */
+void random_bytes(void *p, size_t n);
+
+/* Lower-case hex; OUT holds 2n+1. */
+void hex_encode(const void *p, size_t n, char *out);
+/* base64url without padding (RFC 4648 section 5); OUT holds (n*4+2)/3+1. Returns length. */
+size_t b64url_encode(const void *p, size_t n, char *out);
+/* Returns bytes, or -1. OUT holds len*3/4. Accepts no padding and no white space. */
+ssize_t b64url_decode(const char *text, size_t len, void *out);

@@ -1,0 +1,194 @@
+/*
+ * errors.c - the one table of errors a client can see: name, class, whose move it is,
+ * whether the same call would work later, and the next step.
+ */
+#include "common/errors.h"
+
+#define VAULT "vaultd.Vault."
+#define CONNS "vaultd.Connections."
+#define TOKEN "vaultd.Tokens."
+
+static const struct err_row rows[ERR_MAX] = {
+	[ERR_NONE] = { VAULT "Internal", V_INTERNAL, OWNER_APPLIANCE, false,
+	    "Report the trace to the operator of the vault." },
+	[ERR_INTERFACE_NOT_FOUND] = { "org.varlink.service.InterfaceNotFound", V_NOT_FOUND,
+	    OWNER_CALLER, false, "org.varlink.service.GetInfo lists the interfaces." },
+	[ERR_METHOD_NOT_FOUND] = { "org.varlink.service.MethodNotFound", V_NOT_FOUND,
+	    OWNER_CALLER, false,
+	    "org.varlink.service.GetInterfaceDescription lists the methods." },
+	[ERR_INVALID_PARAMETER] = { "org.varlink.service.InvalidParameter", V_INVALID,
+	    OWNER_CALLER, false, "Correct the parameter and call again." },
+	[ERR_NOT_FOUND] = { VAULT "NotFound", V_NOT_FOUND, OWNER_CALLER, false,
+	    "Check the name with `vaultctl connection list`; it may exist and not be "
+	    "visible to you." },
+	[ERR_PERMISSION_DENIED] = { VAULT "PermissionDenied", V_DENIED, OWNER_ADMIN, false,
+	    "Ask a governance admin for a role with this permission on the folder." },
+	[ERR_POLICY_DENIED] = { VAULT "PolicyDenied", V_DENIED, OWNER_ADMIN, false,
+	    "Ask a governance admin; the rule named above decides." },
+	[ERR_IDENTITY_UNKNOWN] = { VAULT "IdentityUnknown", V_DENIED, OWNER_CALLER, true,
+	    "Connect from the process that makes the call, and keep it running." },
+	[ERR_NAME_INVALID] = { VAULT "NameInvalid", V_INVALID, OWNER_CALLER, false,
+	    "Use 1 to 120 bytes without '/' and control characters." },
+	[ERR_NAME_TAKEN] = { VAULT "NameTaken", V_CONFLICT, OWNER_CALLER, false,
+	    "Choose another name." },
+	[ERR_CONFLICT] = { VAULT "Conflict", V_CONFLICT, OWNER_CALLER, true,
+	    "Look again: it was changed meanwhile." },
+	[ERR_IN_USE] = { VAULT "InUse", V_STATE, OWNER_CALLER, false,
+	    "Remove what uses it first." },
+	[ERR_BUSY] = { VAULT "Busy", V_BUSY, OWNER_CALLER, true,
+	    "Wait a moment, and keep fewer calls or connections open." },
+	[ERR_LIMIT_EXCEEDED] = { VAULT "LimitExceeded", V_LIMIT, OWNER_CALLER, false,
+	    "Send less at once." },
+	[ERR_HSM_UNAVAILABLE] = { VAULT "HsmUnavailable", V_UNAVAILABLE, OWNER_APPLIANCE,
+	    true, "Retry later; an operator can see why with `vaultctl status`." },
+	[ERR_HSM_REFUSED] = { VAULT "HsmRefused", V_CORRUPT, OWNER_APPLIANCE, false,
+	    "An operator must look: the stored key does not belong to this record or "
+	    "token." },
+	[ERR_EGRESS_UNAVAILABLE] = { VAULT "EgressUnavailable", V_UNAVAILABLE,
+	    OWNER_APPLIANCE, true,
+	    "Retry later; an operator can see why with `vaultctl status`." },
+	[ERR_STORE_UNWRITABLE] = { VAULT "StoreUnwritable", V_IO, OWNER_APPLIANCE, true,
+	    "An operator must free space or repair the disk; nothing was changed." },
+	[ERR_AUDIT_UNWRITABLE] = { VAULT "AuditUnwritable", V_IO, OWNER_APPLIANCE, true,
+	    "An operator must free space for the audit log; nothing is released or "
+	    "changed without it." },
+	[ERR_RECORD_CORRUPT] = { VAULT "RecordCorrupt", V_CORRUPT, OWNER_APPLIANCE, false,
+	    "An operator must look: the stored record was damaged or edited. Restore it "
+	    "from a backup or make the connection anew." },
+	[ERR_RECORD_UNVERIFIED] = { VAULT "RecordUnverified", V_UNAVAILABLE,
+	    OWNER_APPLIANCE, true,
+	    "Retry when the HSM was reached: records cannot be verified before." },
+	[ERR_SEALED] = { VAULT "Sealed", V_STATE, OWNER_ADMIN, true,
+	    "An operator must run `vaultctl unseal`." },
+	[ERR_TIMED_OUT] = { VAULT "TimedOut", V_TIMEOUT, OWNER_APPLIANCE, true,
+	    "Retry; if it persists an operator can see why with `vaultctl status`." },
+	[ERR_INTERNAL] = { VAULT "Internal", V_INTERNAL, OWNER_APPLIANCE, false,
+	    "Report the trace to the operator of the vault." },
+	[ERR_CONNECTOR_UNKNOWN] = { "vaultd.Connectors.ConnectorUnknown", V_NOT_FOUND,
+	    OWNER_CALLER, false, "`vaultctl connector list` shows what there is." },
+	[ERR_CONNECTOR_DISABLED] = { "vaultd.Connectors.ConnectorDisabled", V_DENIED,
+	    OWNER_ADMIN, false,
+	    "Ask a governance admin to enable the connector in the policy." },
+	[ERR_CONNECTOR_INVALID] = { "vaultd.Connectors.ConnectorInvalid", V_INVALID,
+	    OWNER_ADMIN, false, "Correct the connector file; `vaultctl connector check "
+	    "FILE` says the same." },
+	[ERR_POLICY_INVALID] = { "vaultd.Policy.PolicyInvalid", V_INVALID, OWNER_ADMIN,
+	    false, "Correct the policy file; the last good set stays in force." },
+	[ERR_APP_REQUIRED] = { "vaultd.Apps.AppRequired", V_DENIED, OWNER_ADMIN, false,
+	    "A governance admin must register an OAuth app (`vaultctl app add`) and name "
+	    "it in the policy, or you name one with --app." },
+	[ERR_APP_FORBIDDEN] = { "vaultd.Apps.AppForbidden", V_DENIED, OWNER_CALLER, false,
+	    "Leave out --app: the policy decides which OAuth app is used." },
+	[ERR_AUTH_TYPE_NOT_ALLOWED] = { CONNS "AuthTypeNotAllowed", V_DENIED, OWNER_ADMIN,
+	    false, "Use another authentication type, or ask a governance admin." },
+	[ERR_FOLDER_REQUIRED] = { CONNS "FolderRequired", V_INVALID, OWNER_CALLER, false,
+	    "Name a folder: you have no personal workspace." },
+	[ERR_SESSION_EXPIRED] = { CONNS "SessionExpired", V_STATE, OWNER_CALLER, false,
+	    "Start the sign-in again." },
+	[ERR_STATE_INVALID] = { CONNS "StateInvalid", V_DENIED, OWNER_CALLER, false,
+	    "Start the sign-in again, in your own session." },
+	[ERR_USER_DENIED] = { CONNS "UserDenied", V_PROVIDER, OWNER_CALLER, false,
+	    "Start again and consent; if there is no consent button ask an admin of the "
+	    "provider." },
+	[ERR_ISSUER_MISMATCH] = { CONNS "IssuerMismatch", V_DENIED, OWNER_ADMIN, false,
+	    "Do not repeat it: the answer came from elsewhere. Tell a governance admin." },
+	[ERR_CODE_REJECTED] = { CONNS "CodeRejected", V_PROVIDER, OWNER_CALLER, false,
+	    "The sign-in took too long or was repeated. Start again." },
+	[ERR_REDIRECT_URI_MISMATCH] = { CONNS "RedirectUriMismatch", V_PROVIDER,
+	    OWNER_ADMIN, false,
+	    "Register exactly the redirect URI shown in the OAuth app." },
+	[ERR_ACCOUNT_MISMATCH] = { CONNS "AccountMismatch", V_DENIED, OWNER_CALLER, false,
+	    "Sign in with the account this connection belongs to." },
+	[ERR_KEY_REJECTED] = { CONNS "KeyRejected", V_PROVIDER, OWNER_CALLER, false,
+	    "Create a new token at the provider with the rights it needs." },
+	[ERR_NOT_READY] = { CONNS "NotReady", V_STATE, OWNER_CALLER, false,
+	    "Finish the sign-in of this connection first." },
+	[ERR_GRANT_REVOKED] = { TOKEN "GrantRevoked", V_PROVIDER, OWNER_CALLER, false,
+	    "Reconnect: access was removed, the password changed, or an admin withdrew "
+	    "it." },
+	[ERR_GRANT_LOST_IN_TRANSIT] = { TOKEN "GrantLostInTransit", V_PROVIDER,
+	    OWNER_CALLER, false,
+	    "Reconnect: an answer of the provider never arrived. Not caused by you." },
+	[ERR_GRANT_SUSPECT] = { TOKEN "GrantSuspect", V_STATE, OWNER_ADMIN, false,
+	    "The store was restored; an operator must adopt it, or reconnect." },
+	[ERR_NO_REFRESH_TOKEN] = { TOKEN "NoRefreshToken", V_STATE, OWNER_CALLER, false,
+	    "Reconnect; for longer access enable offline access in the OAuth app and its "
+	    "scopes." },
+	[ERR_SIGNIN_REQUIRED] = { TOKEN "SigninRequired", V_PROVIDER, OWNER_CALLER, false,
+	    "Reconnect: the organisation asks for sign-in, MFA or consent again." },
+	[ERR_CLIENT_SECRET_WRONG] = { TOKEN "ClientSecretWrong", V_PROVIDER, OWNER_ADMIN,
+	    false, "The owner of the OAuth app must check client id and secret "
+	    "(`vaultctl app set-secret`); enter the secret's value, not its id." },
+	[ERR_GRANT_TYPE_NOT_ALLOWED] = { TOKEN "GrantTypeNotAllowed", V_PROVIDER,
+	    OWNER_ADMIN, false,
+	    "Enable this grant type for the OAuth app at the provider." },
+	[ERR_SCOPE_INVALID] = { TOKEN "ScopeInvalid", V_PROVIDER, OWNER_ADMIN, false,
+	    "Enable the scope for the OAuth app, or ask for fewer." },
+	[ERR_SCOPE_INSUFFICIENT] = { TOKEN "ScopeInsufficient", V_PROVIDER, OWNER_CALLER,
+	    false, "Connect again and grant every scope asked for." },
+	[ERR_THROTTLED] = { TOKEN "Throttled", V_PROVIDER, OWNER_PROVIDER, true,
+	    "Wait: the provider limits requests." },
+	[ERR_PROVIDER_DOWN] = { TOKEN "ProviderDown", V_UNAVAILABLE, OWNER_PROVIDER, true,
+	    "Wait: the provider has a problem." },
+	[ERR_PROVIDER_REFUSED] = { TOKEN "ProviderRefused", V_PROVIDER, OWNER_PROVIDER,
+	    true, "Retry; if it persists reconnect." },
+	[ERR_UNREACHABLE_DNS] = { TOKEN "UnreachableDns", V_UNAVAILABLE, OWNER_APPLIANCE,
+	    true, "An operator must check name resolution for the host." },
+	[ERR_UNREACHABLE_CONNECT] = { TOKEN "UnreachableConnect", V_UNAVAILABLE,
+	    OWNER_APPLIANCE, true,
+	    "An operator must check the firewall rule or proxy for the host." },
+	[ERR_UNREACHABLE_TLS] = { TOKEN "UnreachableTls", V_UNAVAILABLE, OWNER_PROVIDER,
+	    true, "An operator must check the TLS connection to the host." },
+	[ERR_TLS_UNTRUSTED] = { TOKEN "TlsUntrusted", V_UNAVAILABLE, OWNER_APPLIANCE,
+	    false, "If TLS is inspected or the CA is private, an operator adds it to "
+	    "ca_file of vault-egress.conf." },
+	[ERR_HOST_NOT_ALLOWED] = { TOKEN "HostNotAllowed", V_DENIED, OWNER_APPLIANCE,
+	    false, "For a local provider or proxy an operator lists its address in "
+	    "allow_address of vault-egress.conf." },
+	[ERR_BAD_ANSWER] = { TOKEN "BadAnswer", V_PROVIDER, OWNER_PROVIDER, true,
+	    "The answer was not one of an OAuth provider: check for a proxy or a captive "
+	    "portal." },
+	[ERR_OUTCOME_UNKNOWN] = { TOKEN "OutcomeUnknown", V_UNAVAILABLE, OWNER_PROVIDER,
+	    true, "Wait: the request was sent and no answer came; the vault settles it." },
+	[ERR_UNPERSISTED] = { TOKEN "Unpersisted", V_IO, OWNER_APPLIANCE, true,
+	    "An operator must free space now and not restart: a new token waits to be "
+	    "stored." },
+	[ERR_WRONG_TENANT] = { TOKEN "WrongTenant", V_PROVIDER, OWNER_ADMIN, false,
+	    "Check the tenant, host or region of the OAuth app." },
+	[ERR_CLOCK_SKEW] = { TOKEN "ClockSkew", V_PROVIDER, OWNER_APPLIANCE, true,
+	    "An operator must correct the host's clock." },
+};
+
+static const enum err_id by_class[] = {
+	[V_INVALID] = ERR_INVALID_PARAMETER, [V_NOT_FOUND] = ERR_NOT_FOUND,
+	[V_DENIED] = ERR_PERMISSION_DENIED,  [V_CONFLICT] = ERR_CONFLICT,
+	[V_STATE] = ERR_NOT_READY,	     [V_BUSY] = ERR_BUSY,
+	[V_LIMIT] = ERR_LIMIT_EXCEEDED,	     [V_UNAVAILABLE] = ERR_EGRESS_UNAVAILABLE,
+	[V_TIMEOUT] = ERR_TIMED_OUT,	     [V_CORRUPT] = ERR_RECORD_CORRUPT,
+	[V_IO] = ERR_STORE_UNWRITABLE,	     [V_PROVIDER] = ERR_PROVIDER_REFUSED,
+	[V_INTERNAL] = ERR_INTERNAL,
+};
+
+const struct err_row *
+err_row(unsigned id)
+{
+	return id < ERR_MAX && rows[id].name != NULL ? &rows[id] : &rows[ERR_INTERNAL];
+}
+
+const struct err_row *
+err_row_of(const struct err *e)
+{
+	if (e->id != ERR_NONE)
+		return err_row(e->id);
+	if (e->code > 0 && e->code < sizeof by_class / sizeof *by_class)
+		return err_row(by_class[e->code]);
+	return &rows[ERR_INTERNAL];
+}
+
+const char *
+err_owner_name(enum err_owner owner)
+{
+	static const char *const names[] = { "caller", "admin", "provider", "appliance" };
+
+	return names[owner];
+}

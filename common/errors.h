@@ -1,0 +1,104 @@
+/*
+ * errors.h - every error a client can see, one row each.
+ *
+ * To add one: a line here, a line in errors.c, and `error Name` in the IDL of its
+ * interface (a test compares the three).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/err.h"
+
+enum err_owner { OWNER_CALLER, OWNER_ADMIN, OWNER_PROVIDER, OWNER_APPLIANCE };
+
+enum err_id {
+	ERR_NONE,
+	/* org.varlink.service */
+	ERR_INTERFACE_NOT_FOUND,
+	ERR_METHOD_NOT_FOUND,
+	ERR_INVALID_PARAMETER,
+	/* vaultd.Vault: shared by all interfaces */
+	ERR_NOT_FOUND,
+	ERR_PERMISSION_DENIED,	/* role or ownership lacks the permission */
+	ERR_POLICY_DENIED,	/* a rule of a policy file says no */
+	ERR_IDENTITY_UNKNOWN,	/* the kernel could not say who asks */
+	ERR_NAME_INVALID,
+	ERR_NAME_TAKEN,
+	ERR_CONFLICT,		/* changed meanwhile */
+	ERR_IN_USE,
+	ERR_BUSY,
+	ERR_LIMIT_EXCEEDED,
+	ERR_HSM_UNAVAILABLE,
+	ERR_HSM_REFUSED,	/* reached, and it said no: corrupt wrap, wrong line */
+	ERR_EGRESS_UNAVAILABLE,
+	ERR_STORE_UNWRITABLE,
+	ERR_AUDIT_UNWRITABLE,
+	ERR_RECORD_CORRUPT,	/* HMAC or tag does not fit: edited or damaged file */
+	ERR_RECORD_UNVERIFIED,	/* the HSM was never reached since start */
+	ERR_SEALED,
+	ERR_TIMED_OUT,
+	ERR_INTERNAL,
+	/* vaultd.Connectors */
+	ERR_CONNECTOR_UNKNOWN,
+	ERR_CONNECTOR_DISABLED,
+	ERR_CONNECTOR_INVALID,
+	/* vaultd.Policy */
+	ERR_POLICY_INVALID,
+	/* vaultd.Apps */
+	ERR_APP_REQUIRED,
+	ERR_APP_FORBIDDEN,
+	/* vaultd.Connections */
+	ERR_AUTH_TYPE_NOT_ALLOWED,
+	ERR_FOLDER_REQUIRED,
+	ERR_SESSION_EXPIRED,
+	ERR_STATE_INVALID,	/* state unknown, used, or begun by somebody else */
+	ERR_USER_DENIED,
+	ERR_ISSUER_MISMATCH,
+	ERR_CODE_REJECTED,
+	ERR_REDIRECT_URI_MISMATCH,
+	ERR_ACCOUNT_MISMATCH,
+	ERR_KEY_REJECTED,	/* PAT refused by the probe */
+	ERR_NOT_READY,		/* pending, deleted */
+	/* vaultd.Tokens; what refresh finds (oauth diagnosis) */
+	ERR_GRANT_REVOKED,
+	ERR_GRANT_LOST_IN_TRANSIT,
+	ERR_GRANT_SUSPECT,
+	ERR_NO_REFRESH_TOKEN,	/* expired and nothing to renew it with */
+	ERR_SIGNIN_REQUIRED,	/* interaction_required, MFA, consent */
+	ERR_CLIENT_SECRET_WRONG,
+	ERR_GRANT_TYPE_NOT_ALLOWED,
+	ERR_SCOPE_INVALID,
+	ERR_SCOPE_INSUFFICIENT,
+	ERR_THROTTLED,
+	ERR_PROVIDER_DOWN,
+	ERR_PROVIDER_REFUSED,	/* 4xx without an OAuth error */
+	ERR_UNREACHABLE_DNS,
+	ERR_UNREACHABLE_CONNECT,
+	ERR_UNREACHABLE_TLS,
+	ERR_TLS_UNTRUSTED,
+	ERR_HOST_NOT_ALLOWED,
+	ERR_BAD_ANSWER,
+	ERR_OUTCOME_UNKNOWN,	/* ambiguous: sent, and no answer */
+	ERR_UNPERSISTED,	/* answered, and the commit still fails */
+	ERR_WRONG_TENANT,
+	ERR_CLOCK_SKEW,
+	ERR_MAX,
+};
+
+struct err_row {
+	const char	*name;		/* fully qualified, as on the wire */
+	enum verr	 code;
+	enum err_owner	 owner;		/* whose move it is */
+	bool		 retry;		/* would the same call work later? */
+	const char	*advice;	/* the next step, one sentence */
+};
+
+/* The row of ID; that of ERR_INTERNAL for an id out of range. Never NULL. */
+const struct err_row *err_row(unsigned id);
+
+/* The row that describes E: its own, or the shared one that fits its class. */
+const struct err_row *err_row_of(const struct err *e);
+
+/* "caller", "admin", "provider", "appliance". */
+const char *err_owner_name(enum err_owner owner);

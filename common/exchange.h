@@ -1,0 +1,190 @@
+/*
+ * exchange.h - what vaultd may ask vault-egress, and what it gets back. One put/get
+ * pair per body, used by both sides and by the fuzzers.
+ *
+ * Egress takes no URL from vaultd. Everything it sends goes to the destination sealed
+ * in front of a grant plaintext (struct destination), which only egress writes.
+ * Grant secrets travel sealed, except in the request that first brings them
+ * (EGRESS_SEAL_APP, EGRESS_EXCHANGE's code, EGRESS_PAT), whose msg is locked memory.
+ */
+#pragma once
+
+#include "common/envelope.h"
+#include "common/errors.h"
+#include "common/frame.h"
+
+enum egress_op {
+	EGRESS_HELLO = 1,	/* struct hello -> u32 number of connectors */
+	EGRESS_SEAL_APP,	/* struct seal_app -> struct seal_app_result */
+	EGRESS_BEGIN,		/* struct begin -> struct begin_result */
+	EGRESS_EXCHANGE,	/* struct exchange (kind CODE) -> struct exchange_result */
+	EGRESS_REFRESH,		/* struct exchange (kind REFRESH) -> struct exchange_result */
+	EGRESS_ATTEMPT,		/* id -> u8 enum attempt_state, then exchange_result if SPOOLED */
+	EGRESS_DROP,		/* id -> {} : the answer is committed, forget it */
+	EGRESS_REVOKE,		/* struct revoke -> struct revoke_result */
+	EGRESS_PAT,		/* struct pat -> struct exchange_result (no grant) */
+};
+
+#define EX_VARS		8
+#define EX_NAME		64
+#define EX_URL		1024
+#define EX_SCOPE	2048
+
+/* A connector's variables ({host}, {tenant}, {issuer}), as the registrant gave them. */
+struct ex_vars {
+	size_t	n;
+	struct { char name[EX_NAME], value[256]; } v[EX_VARS];
+};
+const char *ex_var(const struct ex_vars *v, const char *name);	/* NULL if absent */
+
+/* A sealed secret on its way: which record and version it is bound to. Borrowed bytes. */
+struct sealed {
+	struct id	record;
+	uint64_t	version;
+	struct slice	blob;		/* empty = none */
+	struct slice	wrap;
+};
+
+/*
+ * HELLO opens every line. A line with a newer epoch (vaultd counts its starts) closes
+ * the older ones unread; an older one is refused.
+ */
+struct hello {
+	uint64_t	epoch;
+	struct id	vault;
+};
+
+struct seal_app {
+	struct id	app;
+	uint64_t	version;
+	char		connector[EX_NAME];
+	struct ex_vars	vars;
+	char		client_id[512];
+	struct secret	client_secret;	/* may be empty: a public client */
+	char		client_auth[32];/* "" = the connector's; else basic, basic_raw, post, none */
+};
+struct seal_app_result {
+	uint32_t	connector_version;
+	char		authorization_url[EX_URL];	/* expanded, for people */
+	char		token_url[EX_URL];
+	char		issuer[EX_URL];			/* "" when the provider has none */
+	bool		iss_required;			/* RFC 9207 advertised */
+	struct buf	blob, wrap;			/* owned by the receiver */
+};
+
+/* Starts an authorization-code flow: makes the PKCE verifier, seals it, builds the URL. */
+struct begin {
+	struct id	pending;		/* record the verifier is sealed for, version 1 */
+	struct sealed	app;
+	char		redirect_uri[EX_URL];
+	char		scope[EX_SCOPE];	/* space separated, mandatory ones included */
+	char		state[64];
+};
+struct begin_result {
+	char		authorization_url[8192];
+	struct buf	blob, wrap;
+};
+
+enum exchange_kind { EX_CODE = 1, EX_REFRESH = 2 };
+
+struct exchange {
+	enum exchange_kind kind;
+	struct id	attempt;
+	struct id	connection;	/* record id of the grant and release blobs to come */
+	uint64_t	grant_version;	/* of the grant blob to come */
+	uint64_t	release_version;/* of the release blob to come */
+	struct sealed	app;
+	struct sealed	secret;		/* CODE: the pending verifier; REFRESH: the grant */
+	struct slice	release_wrap;	/* REFRESH: the connection's release DEK; empty = make one */
+	struct secret	code;		/* CODE only */
+	char		iss[EX_URL];	/* CODE: what the callback said, "" = nothing */
+	char		scope[EX_SCOPE];/* requested */
+};
+
+enum phase {
+	PHASE_NOT_SENT,		/* DNS, connect, TLS: nothing was spent */
+	PHASE_REJECTED,		/* 4xx with an OAuth error, 429, 503 + Retry-After */
+	PHASE_AMBIGUOUS,	/* bytes went out and no whole answer came back */
+	PHASE_ANSWERED,		/* tokens */
+};
+
+enum attempt_state {
+	ATTEMPT_NOT_SENT,	/* no spool file; the id is barred from now on */
+	ATTEMPT_RUNNING,
+	ATTEMPT_SPOOLED,	/* the result follows */
+	ATTEMPT_UNKNOWN,	/* begun, and no answer kept: ambiguous; barred */
+};
+
+struct exchange_result {
+	enum phase	phase;
+	bool		spooled;	/* the answer survives a crash until EGRESS_DROP */
+	struct err	err;		/* when there are no tokens: the diagnosis */
+	uint32_t	http_status;	/* 0 = none */
+	char		provider_code[64];
+	char		provider_text[512];	/* redacted, printable */
+	uint32_t	retry_after_s;
+	int32_t		skew_s;		/* provider's Date minus our clock */
+
+	/* with tokens */
+	struct buf	release_blob, release_wrap;	/* wrap empty: the old DEK was used */
+	struct buf	grant_blob, grant_wrap;		/* empty: no (new) refresh token */
+	uint32_t	expires_in_s;	/* from request start; 0 = does not expire */
+	uint32_t	refresh_expires_in_s;	/* 0 = unknown */
+	char		scope[EX_SCOPE];	/* granted; "" = as requested */
+	char		account[256];	/* external account, "" = unknown */
+	char		api_base[EX_URL];
+	struct ex_vars	captured;
+	unsigned char	fingerprint[32];	/* of the refresh token now valid; zero = none */
+	unsigned char	fingerprint_sent[32];	/* REFRESH: of the one that was sent */
+};
+
+struct revoke {
+	struct id	connection;
+	struct sealed	app;
+	struct sealed	grant;		/* may be empty */
+	struct sealed	release;	/* may be empty */
+};
+struct revoke_result {
+	bool		revoked;	/* the provider confirmed */
+	bool		supported;	/* it has an endpoint for it */
+	struct err	err;
+};
+
+/* A static token: sealed as `release` under a DEK egress makes, and probed. */
+struct pat {
+	struct id	connection;
+	uint64_t	release_version;
+	char		connector[EX_NAME];
+	struct ex_vars	vars;
+	struct secret	token;
+};
+
+void hello_put(struct msg *m, const struct hello *v);
+int hello_get(struct slice body, struct hello *ret, struct err *e);
+void seal_app_put(struct msg *m, const struct seal_app *v);	/* M locked */
+int seal_app_get(struct slice body, struct seal_app *ret, struct err *e);
+void seal_app_done(struct seal_app *v);
+void seal_app_result_put(struct msg *m, const struct seal_app_result *v);
+int seal_app_result_get(struct slice body, struct seal_app_result *ret, struct err *e);
+void seal_app_result_done(struct seal_app_result *v);
+void begin_put(struct msg *m, const struct begin *v);
+int begin_get(struct slice body, struct begin *ret, struct err *e);	/* borrows BODY */
+void begin_result_put(struct msg *m, const struct begin_result *v);
+int begin_result_get(struct slice body, struct begin_result *ret, struct err *e);
+void begin_result_done(struct begin_result *v);
+void exchange_put(struct msg *m, const struct exchange *v);	/* M locked for CODE */
+int exchange_get(struct slice body, struct exchange *ret, struct err *e);	/* borrows BODY */
+void exchange_done(struct exchange *v);
+void exchange_result_put(struct msg *m, const struct exchange_result *v);
+/* Reads from M's position: it may follow an attempt state. */
+int exchange_result_get(struct msg *m, struct exchange_result *ret, struct err *e);
+void exchange_result_done(struct exchange_result *v);
+void revoke_put(struct msg *m, const struct revoke *v);
+int revoke_get(struct slice body, struct revoke *ret, struct err *e);	/* borrows BODY */
+void revoke_result_put(struct msg *m, const struct revoke_result *v);
+int revoke_result_get(struct slice body, struct revoke_result *ret, struct err *e);
+void pat_put(struct msg *m, const struct pat *v);		/* M locked */
+int pat_get(struct slice body, struct pat *ret, struct err *e);
+void pat_done(struct pat *v);
+
+const char *phase_name(enum phase p);

@@ -1,0 +1,111 @@
+/*
+ * catalogue.h - reads the files of connectors/: what each provider is like. vaultd, vault-egress
+ * and `vaultctl connector check` use the same reader; the files are root-owned.
+ *
+ * A file holds one connector. Unknown keys are errors (with line and column), except
+ * "$schema" and "$comment". See vault-connector(5).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "common/exchange.h"
+
+enum auth_type { AUTH_OAUTH2_CODE = 1, AUTH_PAT = 2 };	/* bits */
+const char *auth_type_name(enum auth_type t);		/* "oauth2_code", "pat" */
+bool auth_type_parse(const char *name, enum auth_type *ret);
+
+enum client_auth { CLIENT_BASIC, CLIENT_BASIC_RAW, CLIENT_POST, CLIENT_NONE };
+enum refresh_kind { REFRESH_ROTATING, REFRESH_STATIC, REFRESH_NONE };
+enum revoke_style {
+	REVOKE_NONE,
+	REVOKE_RFC7009,
+	REVOKE_RFC7009_TOKEN_ONLY,	/* token parameter alone, no client authentication (Google) */
+	REVOKE_GITHUB,			/* DELETE, Basic client id and secret, JSON access_token */
+};
+enum account_from { ACCOUNT_NONE, ACCOUNT_ID_TOKEN, ACCOUNT_ANSWER, ACCOUNT_PROBE };
+
+#define CONNECTOR_LIST 16
+
+struct name_value { char *name, *value; };
+
+struct connector_var {
+	char	*name;		/* {name} in a URL template */
+	char	*label;		/* for people */
+	char	*dflt;		/* may be NULL: then required */
+	char	*suffix;	/* the expanded host must end in it; NULL = any host (on-premises) */
+	bool	 url;		/* an https URL (issuer), not a host label */
+};
+
+struct connector {
+	char		*id, *name, *file;
+	uint32_t	 version;
+	unsigned	 auth_types;		/* enum auth_type bits */
+	bool		 discovery;		/* endpoints from {issuer}/.well-known (RFC 8414, OIDC) */
+	char		*issuer, *authorization_url, *token_url, *revocation_url, *par_url,
+			*device_url, *introspection_url;	/* templates; NULL = none */
+	char		*api_base;		/* template or NULL */
+	struct connector_var var[EX_VARS];
+	size_t		 nvars;
+	char		*scope_separator;	/* " " or "," */
+	char		*scopes_mandatory[CONNECTOR_LIST];	/* requested always; must be granted */
+	size_t		 nmandatory;
+	char		*scopes_default[CONNECTOR_LIST];
+	size_t		 ndefault;
+	struct name_value authorize_params[CONNECTOR_LIST];
+	size_t		 nauthorize_params;
+	struct name_value token_params[CONNECTOR_LIST];
+	size_t		 ntoken_params;
+	bool		 pkce;			/* false only with pkce_off_proof */
+	char		*pkce_off_proof;
+	enum client_auth client_auth;
+	bool		 body_json;
+	enum refresh_kind refresh;
+	uint32_t	 refresh_reuse_grace_s;
+	bool		 refresh_reuse_harmless;	/* Microsoft: the old one stays valid */
+	bool		 on_ambiguous_hold;
+	uint32_t	 default_expires_s;	/* when the answer has no expires_in; 0 = 3600 with a
+						   refresh token, else never */
+	uint32_t	 exchange_timeout_s;	/* 60..120 */
+	enum account_from account_from;
+	char		*account_member;	/* "email", "login" */
+	enum revoke_style revoke;
+	char		*probe_url;		/* GET, template; NULL = none */
+	char		*probe_scheme;		/* Authorization scheme: "Bearer", "token" */
+	struct name_value probe_headers[4];
+	size_t		 nprobe_headers;
+	char		*pat_token_type;	/* what callers are told; "Bearer" */
+	char		*pat_url;		/* where a person makes one */
+	bool		 loopback_any_port;	/* RFC 8252 section 7.3 */
+	bool		 redirect_https_only;
+	struct name_value capture[4];		/* name in captured vars <- path in the answer */
+	size_t		 ncapture;
+	char		*unverified;		/* what of this file nobody has checked; NULL */
+};
+
+struct catalogue {
+	struct connector *v;	/* sorted by id */
+	size_t		  n;
+};
+
+/* Reads every *.json in DIR. All or nothing. Errors: ERR_CONNECTOR_INVALID, V_IO. */
+int catalogue_load(const char *dir, struct catalogue *ret, struct err *e);
+/* One file; for `vaultctl connector check`. The caller frees with connector_done(). */
+int connector_load(const char *path, struct connector *ret, struct err *e);
+/* The same from memory, for the fuzzer; FILE is what errors call it. */
+int connector_parse(const char *file, struct slice text, struct connector *ret, struct err *e);
+void connector_done(struct connector *c);
+void catalogue_done(struct catalogue *c);
+const struct connector *catalogue_find(const struct catalogue *c, const char *id);
+
+/*
+ * Expands {name} in TEMPLATE from VARS and the variables' defaults. Values are host
+ * labels ([A-Za-z0-9.-]) unless the variable is a url; the result must be https (or
+ * http on loopback never) and end in the variable's suffix. Errors: ERR_INVALID_PARAMETER
+ * naming the variable.
+ */
+int connector_expand(const struct connector *c, const char *template,
+    const struct ex_vars *vars, char *ret, size_t cap, struct err *e);

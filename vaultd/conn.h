@@ -1,0 +1,44 @@
+/*
+ * conn.h - one client connection: bytes in, messages cut at NUL, answers out in call
+ * order. Raw libevent events. While an answer waits for durability the connection is
+ * referenced and its descriptor stays open, or a reused number would hand one client's
+ * answer to the next.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "vaultd/limits.h"
+#include "vaultd/peer.h"
+
+struct vault;
+struct request;
+
+struct conn {
+	struct vault	*vault;
+	struct conn	*next, *prev;		/* all connections */
+	int		 fd;
+	struct event	*rd, *wr;
+	struct peer	 peer;
+	struct bucket	*bucket;		/* limits of its uid */
+	bool		 operator;
+	struct buf	 in, out;		/* allocated on demand; wiped */
+	size_t		 sent;
+	struct request	*first, *last;		/* in call order */
+	unsigned	 inflight;
+	bool		 gone;			/* peer left; waits for its requests */
+	bool		 reading;
+	struct conn	*dirty_next;		/* has ready answers this pass */
+	bool		 dirty;
+};
+
+/* Takes FD. Reads the peer's identity; over a limit: one error message, then close. */
+void conn_accept(struct vault *v, int fd);
+/* R's answer is complete (r->out): sends what is ready at the head of the queue at the
+ * end of the loop pass. */
+void conn_ready(struct conn *c, struct request *r);
+/* End of the loop pass: sends all dirty connections. */
+void conn_flush_all(struct vault *v);
+void conn_close_all(struct vault *v);

@@ -1,0 +1,49 @@
+/*
+ * limits.h - every allocation a client can cause is charged to its uid: connections,
+ * requests in flight, bytes, rate. Uids that no policy names share one bucket.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MESSAGE_MAX	(256u << 10)	/* bytes of one call, NUL included */
+#define PIPELINE_MAX	64		/* calls in flight per connection */
+
+struct limits_conf {
+	unsigned	connections_per_uid;	/* 512 */
+	unsigned	connections;		/* 4096 */
+	unsigned	inflight_per_uid;	/* 1024 */
+	size_t		bytes_per_uid;		/* 16 MiB of buffered input and output */
+	unsigned	rate_per_uid;		/* calls per second, token bucket; 0 = none */
+};
+
+struct bucket {
+	struct bucket	*next;
+	uid_t		 uid;
+	bool		 shared;		/* of the unnamed */
+	unsigned	 connections, inflight;
+	size_t		 bytes;
+	double		 tokens;
+	long long	 refilled_ms;
+};
+
+struct limits {
+	struct limits_conf conf;
+	unsigned	 connections;
+	struct bucket	*hash[256];
+	struct bucket	 unnamed;
+};
+
+void limits_init(struct limits *l, const struct limits_conf *conf);
+void limits_done(struct limits *l);
+/* The bucket to charge; NAMED: a policy names this uid. NULL: out of memory. */
+struct bucket *limits_bucket(struct limits *l, uid_t uid, bool named);
+bool limits_connect(struct limits *l, struct bucket *b);	/* false: over the bound */
+void limits_disconnect(struct limits *l, struct bucket *b);
+/* One more call now; false: ERR_BUSY. */
+bool limits_call(struct limits *l, struct bucket *b, long long now_ms);
+void limits_call_done(struct bucket *b);
+bool limits_bytes(struct limits *l, struct bucket *b, ssize_t change);

@@ -1,0 +1,163 @@
+/*
+ * record.h - the records of the store: one struct, one encode/decode pair per type.
+ *
+ * Encoded: u8 format | fields (msg.h). Connection, folder, app and grant end with an
+ * HMAC-SHA256 under the vault's metadata key over table | key | all bytes before it: a
+ * record in an edited file cannot change its owner or folder. Decode checks length and
+ * every range; record_tag_ok() checks the HMAC.
+ */
+#pragma once
+
+#include "common/envelope.h"
+#include "common/exchange.h"
+#include "vaultd/store.h"
+
+#define NAME_MAX_LEN	120	/* bytes of UTF-8, no control characters, no '/' */
+#define RECORD_MAX	2000	/* a page of the store holds two */
+
+enum conn_state {
+	CONN_PENDING = 1,	/* begun, never authenticated */
+	CONN_CONNECTED,
+	CONN_DEGRADED,		/* works, and something needs attention */
+	CONN_DISCONNECTED,	/* reconnect needed */
+};
+const char *conn_state_name(enum conn_state s);
+
+struct connection {
+	struct id	id, folder, app;	/* app null for static types */
+	char		name[NAME_MAX_LEN + 1];
+	char		connector[EX_NAME];
+	uint32_t	connector_version;
+	uint32_t	auth_type;		/* enum auth_type */
+	enum conn_state	state;
+	uid_t		owner;
+	int64_t		created, updated, last_refresh_ok, last_used;	/* unix s; used: coarse */
+	char		account[256];
+	char		api_base[256];
+	char		scope[512];		/* granted */
+	/* the last failure; cause 0 = none */
+	unsigned	cause;			/* enum err_id */
+	char		cause_text[160];	/* redacted */
+	int64_t		cause_time;
+	uint32_t	failures;		/* in a row */
+};
+
+/* What buys new tokens; beside it wraps in TABLE_WRAP. */
+struct grant {
+	struct id	connection, app;
+	uint64_t	version;		/* secret version: AAD of the blob */
+	struct id	instance;		/* of the store that got it */
+	bool		suspect;		/* from a restored store */
+	unsigned char	fingerprint[32];
+	int64_t		obtained, refresh_expires;	/* unix s; 0 = unknown */
+	struct buf	blob;			/* sealed */
+};
+void grant_done(struct grant *g);
+
+/* What callers get. */
+struct release {
+	struct id	connection;
+	uint64_t	version;
+	int64_t		obtained, expires;	/* unix s; expires 0 = never */
+	uint64_t	generation;		/* of the token, counts up */
+	uint64_t	seals;			/* under this DEK: bounded, see docs */
+	char		token_type[32];
+	char		api_base[256];
+	bool		fragment_ok;		/* parsed strictly at commit */
+	struct buf	blob;
+};
+void release_done(struct release *r);
+
+struct folder {
+	struct id	id, parent;		/* parent null: a root */
+	uint8_t		class;			/* enum folder_class */
+	uid_t		owner;			/* personal: whose */
+	char		owner_name[64];		/* refused when uid and name no longer agree */
+	char		name[NAME_MAX_LEN + 1];
+	int64_t		created;
+};
+
+struct app {
+	struct id	id;
+	char		name[NAME_MAX_LEN + 1];
+	char		connector[EX_NAME];
+	uint32_t	connector_version;
+	uint64_t	version;		/* secret version */
+	char		client_id[512];
+	char		client_auth[32];
+	struct ex_vars	vars;
+	char		redirect_uri[EX_URL];
+	char		scope[EX_SCOPE];	/* offered by default; "" = the connector's */
+	char		authorization_url[EX_URL], token_url[EX_URL], issuer[EX_URL];
+	bool		iss_required;
+	char		owner_note[160], purpose_note[160];
+	int64_t		created, rotate_by;
+	uid_t		created_by;
+	struct buf	blob;			/* sealed client secret with its destination */
+};
+void app_done(struct app *a);
+
+struct pending {
+	struct id	id, connection, app, folder;
+	bool		reconnect;
+	uid_t		uid;			/* who began: only they may finish */
+	unsigned char	state_hash[32];
+	char		name[NAME_MAX_LEN + 1];
+	char		redirect_uri[EX_URL];
+	char		scope[EX_SCOPE];
+	int64_t		expires;		/* unix s */
+	struct buf	blob, wrap;		/* the verifier */
+};
+void pending_done(struct pending *p);
+
+/* A request to egress that may change a grant; durable before it is sent. */
+struct intent {
+	struct id	attempt, connection, pending;	/* pending null: a refresh */
+	uint8_t		kind;			/* enum exchange_kind */
+	uint64_t	grant_version, release_version, epoch;
+	unsigned char	fingerprint[32];
+	int64_t		t0, deadline;		/* unix s */
+	uint8_t		retries;		/* the one sanctioned retry is counted */
+};
+
+/* Wraps of one DEK: n of them, one per KEK that can open it. */
+struct wraps {
+	size_t	   n;
+	struct buf v[4];
+};
+void wraps_done(struct wraps *w);
+
+/* encode appends to OUT (without tag); decode checks everything, V_CORRUPT. */
+int connection_encode(const struct connection *r, struct buf *out, struct err *e);
+int connection_decode(struct slice in, struct connection *ret, struct err *e);
+int grant_encode(const struct grant *r, struct buf *out, struct err *e);
+int grant_decode(struct slice in, struct grant *ret, struct err *e);
+int release_encode(const struct release *r, struct buf *out, struct err *e);
+int release_decode(struct slice in, struct release *ret, struct err *e);
+int folder_encode(const struct folder *r, struct buf *out, struct err *e);
+int folder_decode(struct slice in, struct folder *ret, struct err *e);
+int app_encode(const struct app *r, struct buf *out, struct err *e);
+int app_decode(struct slice in, struct app *ret, struct err *e);
+int pending_encode(const struct pending *r, struct buf *out, struct err *e);
+int pending_decode(struct slice in, struct pending *ret, struct err *e);
+int intent_encode(const struct intent *r, struct buf *out, struct err *e);
+int intent_decode(struct slice in, struct intent *ret, struct err *e);
+int wraps_encode(const struct wraps *r, struct buf *out, struct err *e);
+int wraps_decode(struct slice in, struct wraps *ret, struct err *e);
+
+/*
+ * The hot path's view of a release record: pointers into IN, no copies. FALSE: corrupt.
+ */
+struct release_view {
+	uint64_t	version, generation;
+	int64_t		expires;
+	struct slice	api_base;	/* not terminated */
+	struct slice	blob;
+	bool		fragment_ok;
+};
+bool release_view(struct slice in, struct release_view *ret);
+
+/* Appends the tag / checks and strips it. KEY: 32 bytes of metadata key. */
+void record_tag(const unsigned char *key, enum table t, struct slice k, struct buf *rec);
+bool record_tag_ok(const unsigned char *key, enum table t, struct slice k,
+    struct slice rec, struct slice *ret_body);

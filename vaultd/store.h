@@ -1,0 +1,114 @@
+/*
+ * store.h - the LMDB store: reads on the loop thread, one commit path for writes.
+ *
+ * A value is stored as u64 generation | bytes; the generation is the number of the
+ * commit that wrote it and is what compare-and-set compares. All writes are change
+ * sets; they reach store_apply() only from the journal's commit thread (journal.h), many
+ * at a time. This is also the seam where a replicated engine can stand later.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/auditlog.h"
+#include "common/bytes.h"
+#include "common/err.h"
+
+enum table {
+	TABLE_META,
+	TABLE_CONNECTION,		/* id -> connection */
+	TABLE_CONNECTION_BY_FOLDER,	/* folder id | name -> id */
+	TABLE_FOLDER,			/* id -> folder */
+	TABLE_FOLDER_BY_NAME,		/* parent id | name -> id */
+	TABLE_GRANT,			/* connection id -> grant */
+	TABLE_RELEASE,			/* connection id -> release */
+	TABLE_WRAP,			/* record id | u8 purpose -> wraps */
+	TABLE_APP,			/* id -> app */
+	TABLE_APP_BY_NAME,		/* name -> id */
+	TABLE_BINDING,
+	TABLE_PENDING,			/* id -> pending session */
+	TABLE_DUE,			/* u64 unix ms | id -> u8 kind */
+	TABLE_INTENT,			/* attempt id -> intent */
+	TABLE_BY_KEK,			/* KEK id -> u64 count of wraps under it */
+	TABLE_MAX,
+};
+
+#define KEY_MAX_LEN	300
+
+/* Expectations besides a generation. */
+#define EXPECT_ABSENT	0			/* the key must not exist */
+#define EXPECT_ANY	UINT64_MAX
+
+struct change {
+	enum table	table;
+	unsigned char	key[KEY_MAX_LEN];
+	size_t		keylen;
+	uint64_t	expect;
+	bool		remove;
+	int64_t		add;		/* TABLE_BY_KEK: add to the count; no value */
+	struct buf	value;
+};
+
+/* A change set: applied whole or not at all. */
+struct changes {
+	struct change	*v;
+	size_t		 n, cap;
+	bool		 failed;	/* sticky: memory ran out or a key is too long */
+};
+void changes_put(struct changes *c, enum table t, struct slice key, uint64_t expect,
+    struct slice value);			/* copies */
+void changes_remove(struct changes *c, enum table t, struct slice key, uint64_t expect);
+void changes_count(struct changes *c, const char *kek_id, int64_t add);
+void changes_done(struct changes *c);
+struct changes changes_take(struct changes *c);
+
+struct store_conf {
+	const char	*dir;		/* 0700, exists */
+	size_t		 map_size;	/* bytes, 64 GiB from the start */
+	size_t		 ballast;	/* bytes kept free for answers in flight */
+};
+
+struct store;
+
+/* Opens or creates. Holds an exclusive lock on DIR. Errors: V_BUSY (another vaultd),
+ * V_CORRUPT (format newer or not ours), V_IO. */
+int store_open(const struct store_conf *conf, struct store **ret, struct err *e);
+void store_close(struct store *s);
+
+/*
+ * Loop thread: the value of KEY, valid until store_read_end() (called once per loop
+ * pass). RET_GENERATION may be NULL. Errors: V_NOT_FOUND, V_CORRUPT, V_IO.
+ */
+int store_get(struct store *s, enum table t, struct slice key, struct slice *ret,
+    uint64_t *ret_generation, struct err *e);
+/* Walks keys >= FROM that start with PREFIX, in order, until EACH returns false. */
+int store_walk(struct store *s, enum table t, struct slice prefix, struct slice from,
+    bool (*each)(void *arg, struct slice key, struct slice value, uint64_t generation),
+    void *arg, struct err *e);
+void store_read_end(struct store *s);
+
+/* Commit thread: applies N change sets in one transaction. rc[i] = 0, V_CONFLICT (the
+ * others still apply), or the class of a failure of all (V_IO: disk full included).
+ * HEAD (may be NULL) and COMMIT are recorded in TABLE_META in the same transaction.
+ * On MDB_MAP_FULL returns V_LIMIT with nothing applied: the loop resizes and retries. */
+int store_apply(struct store *s, struct changes *const *sets, size_t n, int *rc,
+    const struct audit_head *head, uint64_t commit, struct err *e);
+/* Loop thread, no read open, commit thread parked. Doubles the map. */
+int store_grow(struct store *s, struct err *e);
+/* Is there room (map and disk) for BYTES more? Checked before an intent is written. */
+bool store_has_room(struct store *s, size_t bytes);
+
+/* What TABLE_META said at open. */
+struct store_meta {
+	uint32_t	format;
+	struct id	vault;		/* null until the first contact with vault-hsm */
+	struct id	instance;	/* of this copy of the store */
+	uint64_t	commit;		/* number of the last change set */
+	uint64_t	epoch;		/* starts of vaultd */
+	struct audit_head audit;
+};
+void store_meta(struct store *s, struct store_meta *ret);
+/* A consistent copy into DIR (must not exist), by a process of its own; see backup.c. */
+int store_backup(struct store *s, const char *dir, struct err *e);
+void store_stat(struct store *s, size_t *entries /* [TABLE_MAX] */, size_t *bytes);

@@ -1,0 +1,42 @@
+/*
+ * vault.h - all that the daemon owns hangs from here.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "connectors/catalogue.h"
+#include "policy/policy.h"
+#include "vaultd/config.h"
+#include "vaultd/journal.h"
+#include "vaultd/limits.h"
+#include "vaultd/store.h"
+
+struct conn;
+struct dek_cache;
+struct egress;
+struct hsm;
+struct schedule;
+
+struct vault {
+	struct config		 conf;
+	struct event_base	*base;
+	struct store		*store;
+	struct journal		*journal;
+	struct catalogue	 catalogue;
+	struct policy		*policy;
+	struct limits		 limits;
+	struct hsm		*hsm;		/* typed calls to vault-hsm */
+	struct egress		*egress;	/* typed calls to vault-egress */
+	struct dek_cache	*deks;
+	struct schedule		*schedule;	/* due index, refresh */
+	struct conn		*conns, *dirty;
+	struct id		 id;		/* vault id; null until known */
+	struct id		 instance;
+	uint64_t		 epoch;
+	unsigned char		*meta_key;	/* 32 locked bytes; NULL until unwrapped */
+	bool			 sealed, stopping, roles_separate;
+	int			 landlock;
+	long long		 started_ms;
+	char			 policy_error[640];	/* of the last failed reload; "" = good */
+};

@@ -10,6 +10,8 @@
 #include <jansson.h>
 
 #include "common/bytes.h"
+#include "common/err.h"
+#include "common/secret.h"
 
 #define JSON_DEPTH_MAX 16
 

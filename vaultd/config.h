@@ -9,7 +9,6 @@ struct config {
 	char		*state_dir;		/* /var/lib/vaultd */
 	char		*policy_dir;		/* /etc/vaultd/policy.d */
 	char		*connector_dir;		/* /usr/share/vaultd/connectors */
-	char		*socket;		/* when no LISTEN_FDS are given (tests only) */
 	char		*hsm_socket;		/* /run/vault-hsm/from-vaultd.sock */
 	char		*egress_socket;		/* /run/vault-egress/egress.sock */
 	char		*operator_group;	/* "" = uid 0 only */

@@ -36,6 +36,8 @@ struct conn {
 
 /* Takes FD. Reads the peer's identity; over a limit: one error message, then close. */
 void conn_accept(struct vault *v, int fd);
+/* Puts R at the end of the queue; request.c calls it once per request. C owns R. */
+void conn_enqueue(struct conn *c, struct request *r);
 /* R's answer is complete (r->out): sends what is ready at the head of the queue at the
  * end of the loop pass. */
 void conn_ready(struct conn *c, struct request *r);

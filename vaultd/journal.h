@@ -32,6 +32,9 @@ struct job {
 	void		*arg;
 };
 
+/* Frees line, changes and J itself; for done(). */
+void job_free(struct job *j);
+
 struct journal_conf {
 	const char	*audit_dir;
 	size_t		 segment_bytes;	/* 16 MiB */

@@ -150,7 +150,7 @@ int wraps_decode(struct slice in, struct wraps *ret, struct err *e);
  */
 struct release_view {
 	uint64_t	version, generation;
-	int64_t		expires;
+	int64_t		obtained, expires;
 	struct slice	api_base;	/* not terminated */
 	struct slice	blob;
 	bool		fragment_ok;

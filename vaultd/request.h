@@ -21,12 +21,13 @@ struct request {
 	const struct verb	*verb;
 	json_t			*call;		/* what was received; args borrow from it */
 	void			*args;		/* verb->args_size bytes */
+	char			 text[256];	/* the hot path's copy of the connection's name */
 	char			 trace[17];	/* names the call in audit, log and answer */
-	long long		 start_us;
 
 	/* filled by verb->object */
 	struct policy_object	 object;
-	char			 object_name[256];	/* for audit: "shared/team/github" */
+	char			 object_name[400];	/* for audit: "shared/team/github" */
+	char			 folder[400];		/* object.folder may point here */
 	struct id		 object_id;
 	struct policy_decision	 decision;
 	bool			 decided;
@@ -35,23 +36,33 @@ struct request {
 	json_t			*reply;		/* parameters of the answer; NULL = {} */
 	struct changes		 changes;
 	struct err		 err;
-	void			*state;		/* the verb's own, freed by state_free */
-	void			(*state_free)(void *);
+	/* On the loop once the changes are durable, before the answer leaves. */
+	void			(*after)(struct request *r);
 
 	/* the ready answer, NUL included; wiped when sent */
 	struct buf		 out;
 	bool			 begin_written;	/* a `begin` audit line exists */
 	bool			 ready;		/* out may be sent */
-	bool			 secret;
 };
 
 /* From conn.c: TEXT is one message without its NUL. Takes nothing; the answer follows in
  * order through conn_ready(). Protocol errors: returns false and conn closes. */
 bool request_start(struct vault *v, struct conn *c, char *text, size_t len);
 
+/* Before a helper is asked: writes the call's `begin` line. From then on the answer may come
+ * at any time, also before run() has returned REQUEST_WAIT. */
+void request_defer(struct request *r);
+
 /* From a helper's completion: goes on where run() returned REQUEST_WAIT. RC 0 or a class
- * with the error in E. */
+ * with the error in E (which may be &r->err, and NULL when RC is 0). */
 void request_resume(struct request *r, int rc, const struct err *e);
+
+/* Asks policy about r->object; fills r->decision, and r->err when it says no. For verbs
+ * that touch a second object (a move, a created folder). Returns 0 or the class. */
+int request_decide(struct request *r, enum policy_action action);
+/* The same about another object, leaving no trace: for lists. */
+bool request_may(const struct request *r, enum policy_action action,
+    const struct policy_object *o, struct policy_decision *ret);
 
 /* Wipes and frees; the conn calls it after sending or when it closes. */
 void request_free(struct request *r);

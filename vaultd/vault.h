@@ -16,7 +16,9 @@ struct conn;
 struct dek_cache;
 struct egress;
 struct hsm;
+struct names;
 struct schedule;
+struct verified;
 
 struct vault {
 	struct config		 conf;
@@ -29,6 +31,8 @@ struct vault {
 	struct hsm		*hsm;		/* typed calls to vault-hsm */
 	struct egress		*egress;	/* typed calls to vault-egress */
 	struct dek_cache	*deks;
+	struct names		*names;
+	struct verified		*verified;	/* records whose tag was checked */
 	struct schedule		*schedule;	/* due index, refresh */
 	struct conn		*conns, *dirty;
 	struct id		 id;		/* vault id; null until known */
@@ -36,6 +40,9 @@ struct vault {
 	uint64_t		 epoch;
 	unsigned char		*meta_key;	/* 32 locked bytes; NULL until unwrapped */
 	bool			 sealed, stopping, roles_separate;
+	bool			 reloading;	/* a policy reload is under way */
+	gid_t			 operator_gid;	/* (gid_t)-1: none */
+	uint64_t		 calls;		/* names traces */
 	int			 landlock;
 	long long		 started_ms;
 	char			 policy_error[640];	/* of the last failed reload; "" = good */

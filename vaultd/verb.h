@@ -48,7 +48,7 @@ enum {
 	VERB_NO_AUDIT	= 4,	/* status and introspection */
 	VERB_OPERATOR	= 8,	/* operator only, whatever policy says */
 	VERB_UNSEALED	= 16,	/* refused while the vault is sealed */
-	VERB_MORE	= 32,	/* may be called with `more` */
+	VERB_NAMED	= 32,	/* needs the caller's name although action is ACT_NONE */
 };
 
 struct verb {

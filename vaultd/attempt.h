@@ -1,0 +1,58 @@
+/*
+ * attempt.h - one request to egress that may spend something: a code or a refresh token.
+ *
+ * Order: intent durable, request sent, answer (or, after a lost line or a crash, what
+ * egress kept of it), the owner's commit which removes the intent, then EGRESS_DROP. A
+ * lost line never repeats a request: egress is asked what became of it.
+ */
+#pragma once
+
+#include "common/exchange.h"
+#include "vaultd/record.h"
+
+struct vault;
+
+struct attempt {
+	struct attempt		*next, *prev;	/* of schedule's list */
+	struct vault		*vault;
+	struct intent		 intent;
+	struct exchange		 ex;		/* slices point into the bufs below */
+	struct buf		 app_blob, app_wrap, secret_blob, secret_wrap, release_wrap;
+	struct exchange_result	 res;
+	struct event		*timer;
+	void			(*later)(struct attempt *a);	/* when it fires */
+	/*
+	 * Runs once, with a->res filled: what happened, phase and diagnosis. When the intent
+	 * could not be stored phase is NOT_SENT and res.err says so. Ends with
+	 * attempt_commit() or attempt_abandon().
+	 */
+	void			(*done)(struct attempt *a);
+	void			*arg;
+	/* of attempt_commit() */
+	void			(*committed)(struct attempt *a, int rc, const struct err *e);
+	int			(*rebuild)(struct attempt *a, struct changes *ret, struct err *e);
+	unsigned		 tries;
+	/* of a code exchange: who finishes it, if anybody still waits */
+	void			(*session_done)(void *arg, int rc, const struct err *e);
+	bool			 keep_session;	/* nothing was spent */
+	bool			 stored;	/* the intent is in the store */
+};
+
+/* A new one with a fresh attempt id; the caller fills intent, ex and the bufs. */
+struct attempt *attempt_new(struct vault *v, enum exchange_kind kind);
+/* Stores the intent, sends, calls a->done. */
+void attempt_start(struct attempt *a);
+/* For an intent found at start: asks egress, calls a->done. */
+void attempt_recover(struct attempt *a);
+
+/*
+ * Commits what a->rebuild() makes of the result, with the intent's removal; on a conflict
+ * it is built again from the records as they now are; when the disk refuses it is tried
+ * again for as long as it takes (the answer is in egress's spool, and in memory). Then
+ * EGRESS_DROP, a->committed(), and A is freed.
+ */
+void attempt_commit(struct attempt *a);
+/* Nothing to store, intent never stored: frees A. */
+void attempt_abandon(struct attempt *a);
+/* Is one under way for this connection? */
+struct attempt *attempt_find(struct vault *v, const struct id *connection);

@@ -1,0 +1,24 @@
+/*
+ * connect_session.h - sessions of sign-ins, for the verbs of verb_connect.c.
+ */
+#pragma once
+
+#include "vaultd/audit_line.h"
+#include "vaultd/record.h"
+
+struct vault;
+
+#define STATE_TEXT 44	/* base64url of 32 bytes, and NUL */
+
+/* A fresh `state` for PENDING: its id and 128 random bits. Stored only as a hash. */
+void session_state(const struct id *pending, char ret[STATE_TEXT]);
+
+int session_load(struct vault *v, const struct id *id, struct pending *ret, struct err *e);
+/* By the `state` that came back. Errors: ERR_STATE_INVALID. */
+int session_find(struct vault *v, const char *state, struct pending *ret, struct err *e);
+void session_remove(struct changes *ch, const struct id *pending);
+
+/* Exchanges CODE (moved from). DONE on the loop after the commit, RC 0 or the diagnosis. */
+int session_exchange(struct vault *v, const struct pending *p, struct secret *code,
+    const char *iss, void (*done)(void *arg, int rc, const struct err *e), void *arg,
+    struct err *e);

@@ -1,0 +1,139 @@
+/*
+ * egress.c - see egress.h.
+ */
+#include "vaultd/egress.h"
+
+#include <stdlib.h>
+
+#include "common/auto.h"
+#include "common/log.h"
+#include "vaultd/line.h"
+#include "vaultd/refresh.h"
+#include "vaultd/vault.h"
+
+struct egress {
+	struct vault	*vault;
+	struct line	*line;
+	bool		 recovered;	/* intents of earlier runs were settled or asked about */
+};
+
+bool
+egress_is_up(const struct egress *x)
+{
+	return line_is_up(x->line);
+}
+
+void
+egress_call(struct egress *x, enum egress_op op, const struct msg *body, int ms,
+    void (*done)(void *arg, int rc, struct slice body, struct err *e), void *arg)
+{
+	line_call(x->line, (uint16_t)op, body, ms, done, arg);
+}
+
+static void
+forgotten(void *arg, int rc, struct slice body, struct err *e)
+{
+	(void)arg;
+	(void)rc;
+	(void)body;
+	(void)e;
+}
+
+/* Egress lists the answers it still keeps: those without an intent were committed, and
+ * only their drop was lost. */
+static void
+drop_committed(struct egress *x, struct slice body)
+{
+	struct msg m;
+	uint32_t n;
+
+	msg_read(&m, body);
+	msg_get_u32(&m);
+	n = msg_get_u32(&m);
+	while (n-- > 0 && !m.failed) {
+		AUTO(msg) q = { 0 };
+		struct id id = msg_get_id(&m);
+		struct slice value;
+		struct err e;
+
+		if (m.failed || store_get(x->vault->store, TABLE_INTENT,
+			(struct slice){ id.b, sizeof id.b }, &value, NULL, &e) != V_NOT_FOUND)
+			continue;
+		msg_put_id(&q, &id);
+		egress_call(x, EGRESS_DROP, &q, EGRESS_SHORT_MS, forgotten, NULL);
+	}
+}
+
+static void
+greeted(void *arg, int rc, struct slice body, struct err *e)
+{
+	struct egress *x = arg;
+
+	if (rc != 0) {
+		log_error("vault-egress refused hello: %s", e->text);
+		return;
+	}
+	line_ready(x->line);
+	drop_committed(x, body);
+	log_info("vault-egress is up");
+	if (!x->recovered && x->vault->meta_key != NULL) {
+		x->recovered = true;
+		refresh_recover(x->vault);
+	}
+	schedule_poke(x->vault->schedule);
+}
+
+static void
+up(void *arg)
+{
+	struct egress *x = arg;
+	AUTO(msg) m = { 0 };
+	struct hello h = { .epoch = x->vault->epoch, .vault = x->vault->id };
+
+	hello_put(&m, &h);
+	line_call_first(x->line, EGRESS_HELLO, &m, EGRESS_SHORT_MS, greeted, x);
+}
+
+static void
+down(void *arg)
+{
+	(void)arg;
+	log_warn("the line to vault-egress is down");
+}
+
+/* The vault's id is known now: egress must be told, with a new hello. */
+void
+egress_greet(struct egress *x)
+{
+	if (line_is_up(x->line))
+		up(x);
+}
+
+int
+egress_new(struct vault *v, struct egress **ret, struct err *e)
+{
+	struct egress *x = calloc(1, sizeof *x);
+	struct line_conf conf = {
+		.path = v->conf.egress_socket, .what = "vault-egress",
+		.unavailable = ERR_EGRESS_UNAVAILABLE, .on_up = up, .on_down = down, .arg = x,
+	};
+
+	if (x == NULL)
+		return err_set(e, V_LIMIT, "out of memory");
+	x->vault = v;
+	if ((x->line = line_new(v->base, &conf)) == NULL) {
+		free(x);
+		return err_set(e, V_LIMIT, "out of memory");
+	}
+	*ret = x;
+	return 0;
+}
+
+void
+egress_free(struct egress *x)
+{
+	if (x == NULL)
+		return;
+	line_free(x->line);
+	free(x);
+}

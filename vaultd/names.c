@@ -1,0 +1,221 @@
+/*
+ * names.c - see names.h: one worker thread, a queue in, an eventfd and a queue back.
+ */
+#include "vaultd/names.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct job {
+	struct job	*next;
+	uid_t		 uid;
+	char		 name[64];
+	void		(*fn)(void *);		/* NULL: look UID up */
+	void		(*done)(void *);
+	void		*arg;
+};
+
+struct name {
+	struct name	*next;
+	uid_t		 uid;
+	char		 name[64];
+};
+
+struct names {
+	pthread_t	 thread;
+	pthread_mutex_t	 mutex;
+	pthread_cond_t	 wake;
+	struct job	*in, **in_end, *out, **out_end;
+	bool		 stop;
+	int		 fd;
+	struct event	*ev;
+	struct name	*hash[256];
+};
+
+static void
+look_up(struct job *j)
+{
+	struct passwd pw, *found = NULL;
+	char buf[4096];
+
+	if (getpwuid_r(j->uid, &pw, buf, sizeof buf, &found) == 0 && found != NULL &&
+	    strchr(pw.pw_name, '/') == NULL)
+		snprintf(j->name, sizeof j->name, "%s", pw.pw_name);
+}
+
+static void *
+worker(void *arg)
+{
+	struct names *n = arg;
+	struct job *j;
+
+	pthread_mutex_lock(&n->mutex);
+	for (;;) {
+		while (n->in == NULL && !n->stop)
+			pthread_cond_wait(&n->wake, &n->mutex);
+		if (n->stop)
+			break;
+		j = n->in;
+		if ((n->in = j->next) == NULL)
+			n->in_end = &n->in;
+		pthread_mutex_unlock(&n->mutex);
+		if (j->fn != NULL)
+			j->fn(j->arg);
+		else
+			look_up(j);
+		pthread_mutex_lock(&n->mutex);
+		j->next = NULL;
+		*n->out_end = j;
+		n->out_end = &j->next;
+		eventfd_write(n->fd, 1);
+	}
+	pthread_mutex_unlock(&n->mutex);
+	return NULL;
+}
+
+static void
+keep(struct names *n, const struct job *j)
+{
+	struct name *k;
+
+	if (names_find(n, j->uid) != NULL || (k = calloc(1, sizeof *k)) == NULL)
+		return;
+	k->uid = j->uid;
+	memcpy(k->name, j->name, sizeof k->name);
+	k->next = n->hash[j->uid % 256];
+	n->hash[j->uid % 256] = k;
+}
+
+static void
+finished(evutil_socket_t fd, short what, void *arg)
+{
+	struct names *n = arg;
+	struct job *j, *next;
+	eventfd_t v;
+
+	(void)what;
+	eventfd_read((int)fd, &v);
+	pthread_mutex_lock(&n->mutex);
+	j = n->out;
+	n->out = NULL;
+	n->out_end = &n->out;
+	pthread_mutex_unlock(&n->mutex);
+	for (; j != NULL; j = next) {
+		next = j->next;
+		if (j->fn == NULL)
+			keep(n, j);
+		j->done(j->arg);
+		free(j);
+	}
+}
+
+static void
+submit(struct names *n, struct job *j)
+{
+	pthread_mutex_lock(&n->mutex);
+	*n->in_end = j;
+	n->in_end = &j->next;
+	pthread_cond_signal(&n->wake);
+	pthread_mutex_unlock(&n->mutex);
+}
+
+int
+names_new(struct event_base *base, struct names **ret, struct err *e)
+{
+	struct names *n = calloc(1, sizeof *n);
+
+	if (n == NULL)
+		return err_set(e, V_LIMIT, "out of memory");
+	n->in_end = &n->in;
+	n->out_end = &n->out;
+	pthread_mutex_init(&n->mutex, NULL);
+	pthread_cond_init(&n->wake, NULL);
+	n->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	n->ev = n->fd < 0 ? NULL : event_new(base, n->fd, EV_READ | EV_PERSIST, finished, n);
+	if (n->ev == NULL || event_add(n->ev, NULL) != 0 ||
+	    pthread_create(&n->thread, NULL, worker, n) != 0) {
+		if (n->ev != NULL)
+			event_free(n->ev);
+		if (n->fd >= 0)
+			close(n->fd);
+		free(n);
+		return err_set(e, V_IO, "cannot start the name look-up thread");
+	}
+	*ret = n;
+	return 0;
+}
+
+static void
+free_jobs(struct job *j)
+{
+	for (struct job *next; j != NULL; j = next) {
+		next = j->next;
+		free(j);
+	}
+}
+
+void
+names_free(struct names *n)
+{
+	if (n == NULL)
+		return;
+	pthread_mutex_lock(&n->mutex);
+	n->stop = true;
+	pthread_cond_signal(&n->wake);
+	pthread_mutex_unlock(&n->mutex);
+	pthread_join(n->thread, NULL);
+	free_jobs(n->in);
+	free_jobs(n->out);
+	names_flush(n);
+	event_free(n->ev);
+	close(n->fd);
+	free(n);
+}
+
+const char *
+names_find(const struct names *n, uid_t uid)
+{
+	for (const struct name *k = n->hash[uid % 256]; k != NULL; k = k->next)
+		if (k->uid == uid)
+			return k->name;
+	return NULL;
+}
+
+void
+names_ask(struct names *n, uid_t uid, void (*done)(void *arg), void *arg)
+{
+	struct job *j = calloc(1, sizeof *j);
+
+	must(j != NULL);
+	*j = (struct job){ .uid = uid, .done = done, .arg = arg };
+	submit(n, j);
+}
+
+void
+names_run(struct names *n, void (*fn)(void *arg), void (*done)(void *arg), void *arg)
+{
+	struct job *j = calloc(1, sizeof *j);
+
+	must(j != NULL);
+	*j = (struct job){ .fn = fn, .done = done, .arg = arg };
+	submit(n, j);
+}
+
+void
+names_flush(struct names *n)
+{
+	for (int i = 0; i < 256; i++)
+		while (n->hash[i] != NULL) {
+			struct name *k = n->hash[i];
+
+			n->hash[i] = k->next;
+			free(k);
+		}
+}

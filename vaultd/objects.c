@@ -1,0 +1,393 @@
+/*
+ * objects.c - see objects.h: look-ups and the tag check.
+ */
+#include "vaultd/objects.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "vaultd/conn.h"
+#include "vaultd/names.h"
+#include "vaultd/vault.h"
+
+const struct id root_personal = { { 1 } }, root_shared = { { 2 } };
+
+#define FOLDER_DEPTH 8
+
+/* ---- tags: checked once per record and generation */
+
+#define VERIFIED_SLOTS 65536
+
+struct verified {
+	struct { struct id id; uint64_t generation; enum table table; } v[VERIFIED_SLOTS];
+};
+
+int
+verified_new(struct verified **ret, struct err *e)
+{
+	*ret = calloc(1, sizeof **ret);
+	return *ret != NULL ? 0 : err_set(e, V_LIMIT, "out of memory");
+}
+
+/* Ids are random, so their first bytes pick the slot; the table shifts equal ids of
+ * different tables apart. */
+static size_t
+slot_of(enum table t, const struct id *id)
+{
+	return ((size_t)id->b[0] << 8 | id->b[1]) ^ (size_t)t << 4;
+}
+
+static bool
+tag_ok(struct vault *v, enum table t, const struct id *id, uint64_t generation,
+    struct slice in, struct slice *ret_body)
+{
+	size_t i = slot_of(t, id) % VERIFIED_SLOTS;
+
+	if (v->verified->v[i].generation == generation && v->verified->v[i].table == t &&
+	    id_equal(&v->verified->v[i].id, id) && in.len > 32) {
+		*ret_body = (struct slice){ in.p, in.len - 32 };
+		return true;
+	}
+	if (!record_tag_ok(v->meta_key, t, (struct slice){ id->b, sizeof id->b }, in,
+		ret_body))
+		return false;
+	v->verified->v[i].generation = generation;
+	v->verified->v[i].table = t;
+	v->verified->v[i].id = *id;
+	return true;
+}
+
+/* The bytes of a tagged record, checked. */
+static int
+tagged(struct vault *v, enum table t, const struct id *id, bool verified, const char *what,
+    struct slice *ret, uint64_t *ret_generation, struct err *e)
+{
+	struct slice key = { id->b, sizeof id->b }, in;
+	uint64_t generation = 0;
+	int rc = store_get(v->store, t, key, &in, &generation, e);
+
+	if (rc == V_NOT_FOUND)
+		return err_name(e, ERR_NOT_FOUND, "there is no such %s", what);
+	if (rc != 0)
+		return err_name(e, ERR_RECORD_CORRUPT, "cannot read a %s", what);
+	if (ret_generation != NULL)
+		*ret_generation = generation;
+	if (v->meta_key == NULL) {
+		if (verified)
+			return err_name(e, ERR_RECORD_UNVERIFIED, "the HSM was not reached since "
+			    "start, so the %s cannot be verified", what);
+		if (in.len < 32)
+			return err_name(e, ERR_RECORD_CORRUPT, "the %s record is cut off", what);
+		*ret = (struct slice){ in.p, in.len - 32 };
+		return 0;
+	}
+	if (!tag_ok(v, t, id, generation, in, ret))
+		return err_name(e, ERR_RECORD_CORRUPT, "the stored %s was damaged or edited: its "
+		    "tag does not fit", what);
+	return 0;
+}
+
+static int
+undecodable(struct err *e, const char *what)
+{
+	char was[sizeof e->text];
+
+	memcpy(was, e->text, sizeof was);
+	return err_name(e, ERR_RECORD_CORRUPT, "the stored %s cannot be read: %s", what, was);
+}
+
+int
+object_connection(struct vault *v, const struct id *id, bool verified,
+    struct connection *ret, uint64_t *ret_generation, struct err *e)
+{
+	struct slice in;
+
+	if (tagged(v, TABLE_CONNECTION, id, verified, "connection", &in, ret_generation, e) != 0)
+		return e->code;
+	if (connection_decode(in, ret, e) != 0)
+		return undecodable(e, "connection");
+	return 0;
+}
+
+int
+object_folder(struct vault *v, const struct id *id, struct folder *ret, struct err *e)
+{
+	struct slice in;
+
+	if (tagged(v, TABLE_FOLDER, id, false, "folder", &in, NULL, e) != 0)
+		return e->code;
+	if (folder_decode(in, ret, e) != 0)
+		return undecodable(e, "folder");
+	return 0;
+}
+
+int
+object_app(struct vault *v, const struct id *id, struct app *ret, uint64_t *ret_generation,
+    struct err *e)
+{
+	struct slice in;
+
+	if (tagged(v, TABLE_APP, id, false, "OAuth app", &in, ret_generation, e) != 0)
+		return e->code;
+	if (app_decode(in, ret, e) != 0)
+		return undecodable(e, "OAuth app");
+	return 0;
+}
+
+int
+object_grant(struct vault *v, const struct id *connection, struct grant *ret,
+    uint64_t *ret_generation, struct err *e)
+{
+	struct slice in;
+
+	if (tagged(v, TABLE_GRANT, connection, true, "grant", &in, ret_generation, e) != 0)
+		return e->code;
+	if (grant_decode(in, ret, e) != 0)
+		return undecodable(e, "grant");
+	return 0;
+}
+
+int
+object_release(struct vault *v, const struct id *connection, struct release *ret,
+    uint64_t *ret_generation, struct err *e)
+{
+	struct slice key = { connection->b, sizeof connection->b }, in;
+	int rc = store_get(v->store, TABLE_RELEASE, key, &in, ret_generation, e);
+
+	if (rc == V_NOT_FOUND)
+		return err_name(e, ERR_NOT_READY, "the connection has no token yet");
+	if (rc != 0 || release_decode(in, ret, e) != 0)
+		return undecodable(e, "token");
+	return 0;
+}
+
+/* ---- names */
+
+struct slice
+object_name_key(const struct id *parent, const char *name, unsigned char key[KEY_MAX_LEN])
+{
+	size_t n = strnlen(name, KEY_MAX_LEN - sizeof parent->b);
+
+	memcpy(key, parent->b, sizeof parent->b);
+	memcpy(key + sizeof parent->b, name, n);
+	return (struct slice){ key, sizeof parent->b + n };
+}
+
+void
+object_uid_name(uid_t uid, char ret[16])
+{
+	snprintf(ret, 16, "%u", (unsigned)uid);
+}
+
+static int
+child(struct vault *v, enum table t, const struct id *parent, const char *name,
+    struct id *ret, struct err *e)
+{
+	unsigned char key[KEY_MAX_LEN];
+	struct slice value;
+	int rc = store_get(v->store, t, object_name_key(parent, name, key), &value, NULL, e);
+
+	if (rc != 0)
+		return rc;
+	if (value.len != sizeof ret->b)
+		return err_set(e, V_CORRUPT, "index of names is damaged");
+	memcpy(ret->b, value.p, sizeof ret->b);
+	return 0;
+}
+
+static int
+no_folder(struct err *e, const char *path)
+{
+	return err_name(e, ERR_NOT_FOUND, "there is no folder '%.200s' that you may see",
+	    path);
+}
+
+/* Uid and name of a workspace were stored together; a recycled uid is not its owner. */
+static int
+owner_agrees(const struct request *r, const struct folder *f, struct err *e)
+{
+	const char *now = names_find(r->vault->names, r->conn->peer.uid);
+
+	if (now == NULL || strcmp(now, f->owner_name) == 0)
+		return 0;
+	return err_name(e, ERR_PERMISSION_DENIED, "the workspace of uid %u belongs to '%s', "
+	    "and the name of this uid is now '%s'", (unsigned)f->owner, f->owner_name, now);
+}
+
+static int
+find_personal(struct request *r, const char *who, struct folder *ret, struct err *e)
+{
+	char name[16];
+	struct id id;
+
+	*ret = (struct folder){ .class = FOLDER_PERSONAL, .owner = r->conn->peer.uid };
+	if (who != NULL) {
+		const char *own = names_find(r->vault->names, r->conn->peer.uid);
+
+		/* Somebody else's workspace is not looked up by name: an id names it. */
+		if (own == NULL || strcmp(own, who) != 0)
+			return no_folder(e, who);
+	}
+	object_uid_name(r->conn->peer.uid, name);
+	if (child(r->vault, TABLE_FOLDER_BY_NAME, &root_personal, name, &id, e) != 0)
+		return e->code == V_NOT_FOUND ? no_folder(e, "personal") : (int)e->code;
+	if (object_folder(r->vault, &id, ret, e) != 0)
+		return e->code;
+	if (ret->class != FOLDER_PERSONAL || ret->owner != r->conn->peer.uid)
+		return err_name(e, ERR_RECORD_CORRUPT, "the index of workspaces was edited");
+	return owner_agrees(r, ret, e);
+}
+
+static int
+find_shared(struct request *r, const char *path, struct folder *ret, struct err *e)
+{
+	struct id id = root_shared;
+	char part[NAME_MAX_LEN + 1];
+	const char *at = path;
+
+	for (int depth = 0; *at != '\0'; depth++) {
+		size_t n = strcspn(at, "/");
+
+		if (n == 0 || n >= sizeof part || depth == FOLDER_DEPTH)
+			return no_folder(e, path);
+		memcpy(part, at, n);
+		part[n] = '\0';
+		if (child(r->vault, TABLE_FOLDER_BY_NAME, &id, part, &id, e) != 0)
+			return e->code == V_NOT_FOUND ? no_folder(e, path) : (int)e->code;
+		at += n + (at[n] == '/');
+	}
+	if (object_folder(r->vault, &id, ret, e) != 0)
+		return e->code;
+	return ret->class == FOLDER_SHARED ? 0 :
+	    err_name(e, ERR_RECORD_CORRUPT, "the index of folders was edited");
+}
+
+int
+object_find_folder(struct request *r, const char *path, struct folder *ret, struct err *e)
+{
+	if (path == NULL || *path == '\0' || strcmp(path, "personal") == 0)
+		return find_personal(r, NULL, ret, e);
+	if (strncmp(path, "personal/", 9) == 0)
+		return find_personal(r, path + 9, ret, e);
+	*ret = (struct folder){ .class = FOLDER_SHARED };
+	if (strncmp(path, "shared/", 7) == 0 && path[7] != '\0')
+		return find_shared(r, path + 7, ret, e);
+	return no_folder(e, path);
+}
+
+/* ---- what policy is asked about */
+
+static void
+shared_path(struct vault *v, const struct folder *f, char *ret, size_t cap)
+{
+	struct folder chain[FOLDER_DEPTH];
+	int n = 0;
+	struct err e;
+	size_t at;
+
+	chain[n++] = *f;
+	while (!id_equal(&chain[n - 1].parent, &root_shared) && n < FOLDER_DEPTH &&
+	    object_folder(v, &chain[n - 1].parent, &chain[n], &e) == 0)
+		n++;
+	at = (size_t)snprintf(ret, cap, "shared");
+	while (n-- > 0 && at < cap)
+		at += (size_t)snprintf(ret + at, cap - at, "/%s", chain[n].name);
+}
+
+void
+object_folder_path(struct vault *v, const struct request *r, const struct folder *f,
+    char *ret, size_t cap)
+{
+	if (f->class == FOLDER_SHARED)
+		shared_path(v, f, ret, cap);
+	else if (r != NULL && f->owner == r->conn->peer.uid)
+		snprintf(ret, cap, "personal");
+	else
+		snprintf(ret, cap, "personal/%s", f->owner_name);
+}
+
+void
+object_set_folder(struct request *r, const struct folder *f)
+{
+	object_folder_path(r->vault, r, f, r->folder, sizeof r->folder);
+	r->object.class = f->class;
+	r->object.folder = f->class == FOLDER_SHARED ? r->folder : "personal";
+	r->object.own = f->class == FOLDER_PERSONAL && f->owner == r->conn->peer.uid;
+	snprintf(r->object_name, sizeof r->object_name, "%s", r->folder);
+}
+
+static int
+no_connection(struct err *e, const char *text)
+{
+	return err_name(e, ERR_NOT_FOUND, "there is no connection '%.200s' that you may see",
+	    text);
+}
+
+/* Splits "folder/name" at the last slash; a bare name is in the own workspace. */
+static int
+find_id(struct request *r, const char *text, struct folder *f, struct id *ret, struct err *e)
+{
+	const char *slash = strrchr(text, '/');
+	char path[400] = "";
+	int rc;
+
+	if (strlen(text) >= sizeof path)
+		return no_connection(e, text);
+	if (slash != NULL)
+		snprintf(path, sizeof path, "%.*s", (int)(slash - text), text);
+	if ((rc = object_find_folder(r, path, f, e)) != 0)
+		return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
+	rc = child(r->vault, TABLE_CONNECTION_BY_FOLDER, &f->id,
+	    slash == NULL ? text : slash + 1, ret, e);
+	return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
+}
+
+int
+object_find_connection(struct request *r, const char *text, bool verified,
+    struct target *t, struct err *e)
+{
+	struct id id;
+	bool by_id = id_parse(text, &id);
+	int rc;
+
+	if (!by_id && find_id(r, text, &t->f, &id, e) != 0)
+		return e->code;
+	rc = object_connection(r->vault, &id, verified, &t->c, &t->generation, e);
+	if (rc != 0)
+		return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
+	if (by_id && object_folder(r->vault, &t->c.folder, &t->f, e) != 0)
+		return e->code;
+	if (!by_id && !id_equal(&t->f.id, &t->c.folder))
+		return err_name(e, ERR_RECORD_CORRUPT, "the index of connections was edited");
+	if (t->f.class == FOLDER_PERSONAL && t->f.owner == r->conn->peer.uid &&
+	    owner_agrees(r, &t->f, e) != 0)
+		return e->code;
+	object_set_folder(r, &t->f);
+	snprintf(r->object_name, sizeof r->object_name, "%.250s/%s", r->folder, t->c.name);
+	r->object_id = id;
+	r->object.connector = t->c.connector;
+	r->object.auth_type = auth_type_name(t->c.auth_type);
+	return 0;
+}
+
+int
+object_find_app(struct vault *v, const char *text, struct app *ret,
+    uint64_t *ret_generation, struct err *e)
+{
+	struct slice key = { text, strlen(text) }, value;
+	struct id id;
+	int rc;
+
+	if (!id_parse(text, &id)) {
+		if (key.len == 0 || key.len > NAME_MAX_LEN)
+			return err_name(e, ERR_NOT_FOUND, "there is no OAuth app '%.130s'", text);
+		rc = store_get(v->store, TABLE_APP_BY_NAME, key, &value, NULL, e);
+		if (rc != 0 || value.len != sizeof id.b)
+			return err_name(e, ERR_NOT_FOUND, "there is no OAuth app '%.130s'", text);
+		memcpy(id.b, value.p, sizeof id.b);
+	}
+	return object_app(v, &id, ret, ret_generation, e);
+}

@@ -1,0 +1,88 @@
+/*
+ * objects.h - from what a caller writes to records: names, ids, folders, and whether a
+ * record is what its tag says. Loop thread only.
+ *
+ * A connection is named by id, by "folder/name", or by a bare name in the caller's own
+ * workspace. "personal" is the caller's own workspace, "personal/alice" somebody's,
+ * "shared/a/b" a shared folder.
+ */
+#pragma once
+
+#include <jansson.h>
+
+#include "vaultd/request.h"
+
+struct verified;
+
+/* Parents of the top folders; no records of their own. */
+extern const struct id root_personal, root_shared;
+
+/* A connection as found, with where it lies. */
+struct target {
+	struct connection	c;
+	uint64_t		generation;	/* of the record: its `revision` */
+	struct folder		f;
+};
+
+/* Reads and checks. VERIFIED: the tag must have been checked (ERR_RECORD_UNVERIFIED while
+ * the HSM was never reached); without, a wrong tag is refused only when it can be seen. */
+int object_connection(struct vault *v, const struct id *id, bool verified,
+    struct connection *ret, uint64_t *ret_generation, struct err *e);
+int object_folder(struct vault *v, const struct id *id, struct folder *ret, struct err *e);
+int object_app(struct vault *v, const struct id *id, struct app *ret,
+    uint64_t *ret_generation, struct err *e);
+
+/* By what the caller wrote; fill r->object, object_name and object_id on the way.
+ * Errors: ERR_NOT_FOUND. */
+int object_find_connection(struct request *r, const char *text, bool verified,
+    struct target *ret, struct err *e);
+/* V_NOT_FOUND with ret->class set for the caller's own workspace not made yet. */
+int object_find_folder(struct request *r, const char *path, struct folder *ret,
+    struct err *e);
+/* By id or name. */
+int object_find_app(struct vault *v, const char *text, struct app *ret,
+    uint64_t *ret_generation, struct err *e);
+
+/* r->object from a folder (and the caller). */
+void object_set_folder(struct request *r, const struct folder *f);
+/* "shared/a/b", "personal/alice", or "personal" for the caller's own (R may be NULL). */
+void object_folder_path(struct vault *v, const struct request *r, const struct folder *f,
+    char *ret, size_t cap);
+
+/* Key of a name below a parent: parent id | name. */
+struct slice object_name_key(const struct id *parent, const char *name,
+    unsigned char key[KEY_MAX_LEN]);
+/* Name of the caller's workspace in the by-name table: its uid. */
+void object_uid_name(uid_t uid, char ret[16]);
+
+/* Encodes, tags and adds to CHANGES. */
+int object_put_connection(struct vault *v, struct changes *c, const struct connection *r,
+    uint64_t expect, struct err *e);
+int object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
+    uint64_t expect, struct err *e);
+int object_put_app(struct vault *v, struct changes *c, const struct app *r,
+    uint64_t expect, struct err *e);
+int object_put_grant(struct vault *v, struct changes *c, const struct grant *r,
+    uint64_t expect, struct err *e);
+int object_put_release(struct vault *v, struct changes *c, const struct release *r,
+    uint64_t expect, struct err *e);
+/* Wraps of RECORD's DEK for PURPOSE, and the counts by KEK. */
+int object_put_wrap(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, struct slice wrap, struct err *e);
+int object_remove_wrap(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, struct err *e);
+/* The first wrap, copied. */
+int object_wrap(struct vault *v, const struct id *record, enum purpose purpose,
+    struct buf *ret, struct err *e);
+int object_grant(struct vault *v, const struct id *connection, struct grant *ret,
+    uint64_t *ret_generation, struct err *e);
+int object_release(struct vault *v, const struct id *connection, struct release *ret,
+    uint64_t *ret_generation, struct err *e);
+
+/* For answers. New references. */
+json_t *object_connection_json(struct request *r, const struct target *t);
+json_t *object_app_json(const struct app *a, uint64_t generation);
+json_t *object_folder_json(struct request *r, const struct folder *f);
+
+/* Records whose tag was checked at this generation. */
+int verified_new(struct verified **ret, struct err *e);

@@ -1,0 +1,170 @@
+/*
+ * objects_json.c - records as the answers show them. See objects.h and the IDL.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/errors.h"
+#include "vaultd/conn.h"
+#include "vaultd/objects.h"
+#include "vaultd/vault.h"
+
+static void
+set(json_t *o, const char *key, const char *value)
+{
+	json_object_set_new(o, key, json_string(value));
+}
+
+/* A member whose absence is null. */
+static void
+set_or_null(json_t *o, const char *key, const char *value)
+{
+	json_object_set_new(o, key, *value == '\0' ? json_null() : json_string(value));
+}
+
+static void
+set_int(json_t *o, const char *key, int64_t value)
+{
+	json_object_set_new(o, key, json_integer(value));
+}
+
+static void
+set_app(struct request *r, json_t *o, const struct connection *c)
+{
+	struct app a = { 0 };
+	struct err e;
+	bool has = !id_is_null(&c->app);
+
+	json_object_set_new(o, "byoa", json_boolean(has));
+	if (has && object_app(r->vault, &c->app, &a, NULL, &e) == 0)
+		set(o, "app", a.name);
+	else
+		json_object_set_new(o, "app", json_null());
+	app_done(&a);
+}
+
+static void
+set_cause(json_t *o, const struct connection *c)
+{
+	const char *name = c->cause == ERR_NONE ? NULL : err_row(c->cause)->name;
+
+	json_object_set_new(o, "cause", name == NULL ? json_null() : json_string(name));
+	set_or_null(o, "cause_text", c->cause_text);
+	set_int(o, "cause_time", c->cause_time);
+	json_object_set_new(o, "advice",
+	    name == NULL ? json_null() : json_string(err_row(c->cause)->advice));
+}
+
+static int64_t
+expiry(struct request *r, const struct connection *c)
+{
+	struct slice key = { c->id.b, sizeof c->id.b }, in;
+	struct release_view view;
+	struct err e;
+
+	if (store_get(r->vault->store, TABLE_RELEASE, key, &in, NULL, &e) != 0 ||
+	    !release_view(in, &view))
+		return 0;
+	return view.expires;
+}
+
+json_t *
+object_connection_json(struct request *r, const struct target *t)
+{
+	const struct connection *c = &t->c;
+	json_t *o = json_object();
+	char id[ID_TEXT], folder[400], path[600];
+	bool usable = c->state == CONN_CONNECTED || c->state == CONN_DEGRADED;
+
+	id_text(&c->id, id);
+	object_folder_path(r->vault, r, &t->f, folder, sizeof folder);
+	snprintf(path, sizeof path, "%s/%s", folder, c->name);
+	set(o, "id", id);
+	set(o, "path", path);
+	set(o, "name", c->name);
+	set(o, "folder", folder);
+	set(o, "connector", c->connector);
+	set_int(o, "connector_version", c->connector_version);
+	set(o, "auth_type", auth_type_name(c->auth_type));
+	set_app(r, o, c);
+	set(o, "state", conn_state_name(c->state));
+	set(o, "summary", usable ? "Connected" : "Disconnected");
+	if (t->f.class == FOLDER_PERSONAL) {
+		set(o, "owner", t->f.owner_name);
+	} else {
+		char owner[16];
+
+		object_uid_name(c->owner, owner);
+		set(o, "owner", owner);
+	}
+	set_or_null(o, "account", c->account);
+	set_or_null(o, "api_base", c->api_base);
+	set_or_null(o, "scope", c->scope);
+	set_int(o, "created", c->created);
+	set_int(o, "updated", c->updated);
+	set_int(o, "expires", expiry(r, c));
+	set_int(o, "last_refresh_ok", c->last_refresh_ok);
+	set_cause(o, c);
+	set_int(o, "revision", (int64_t)t->generation);
+	return o;
+}
+
+static json_t *
+words(const char *text)
+{
+	json_t *a = json_array();
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+
+		if (n > 0)
+			json_array_append_new(a, json_stringn(text, n));
+		text += n + (text[n] == ' ');
+	}
+	return a;
+}
+
+json_t *
+object_app_json(const struct app *a, uint64_t generation)
+{
+	json_t *o = json_object(), *vars = json_object();
+	char id[ID_TEXT];
+
+	id_text(&a->id, id);
+	for (size_t i = 0; i < a->vars.n; i++)
+		set(vars, a->vars.v[i].name, a->vars.v[i].value);
+	set(o, "id", id);
+	set(o, "name", a->name);
+	set(o, "connector", a->connector);
+	set_int(o, "connector_version", a->connector_version);
+	set(o, "client_id", a->client_id);
+	set(o, "client_auth", a->client_auth);
+	set(o, "redirect_uri", a->redirect_uri);
+	json_object_set_new(o, "scopes", words(a->scope));
+	json_object_set_new(o, "variables", vars);
+	set(o, "authorization_url", a->authorization_url);
+	set(o, "token_url", a->token_url);
+	set_or_null(o, "issuer", a->issuer);
+	set_or_null(o, "owner", a->owner_note);
+	set_or_null(o, "purpose", a->purpose_note);
+	set_int(o, "created", a->created);
+	set_int(o, "rotate_by", a->rotate_by);
+	set_int(o, "revision", (int64_t)generation);
+	return o;
+}
+
+json_t *
+object_folder_json(struct request *r, const struct folder *f)
+{
+	json_t *o = json_object();
+	char id[ID_TEXT], path[400];
+
+	id_text(&f->id, id);
+	object_folder_path(r->vault, r, f, path, sizeof path);
+	set(o, "id", id);
+	set(o, "path", path);
+	set(o, "class", f->class == FOLDER_SHARED ? "shared" : "personal");
+	set_or_null(o, "owner", f->owner_name);
+	set_int(o, "created", f->created);
+	return o;
+}

@@ -1,0 +1,180 @@
+/*
+ * objects_put.c - records into change sets: encoded, tagged, and wraps with their counts
+ * by KEK. See objects.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "vaultd/objects.h"
+#include "vaultd/vault.h"
+
+static struct slice
+id_key(const struct id *id)
+{
+	return (struct slice){ id->b, sizeof id->b };
+}
+
+static int
+put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id,
+    uint64_t expect, struct buf *rec, struct err *e)
+{
+	if (v->meta_key == NULL)
+		return err_name(e, ERR_HSM_UNAVAILABLE, "the HSM was not reached since start: "
+		    "records cannot be written");
+	record_tag(v->meta_key, t, id_key(id), rec);
+	if (rec->failed)
+		return err_set(e, V_LIMIT, "out of memory");
+	changes_put(c, t, id_key(id), expect, buf_slice(rec));
+	return 0;
+}
+
+int
+object_put_connection(struct vault *v, struct changes *c, const struct connection *r,
+    uint64_t expect, struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+
+	if (connection_encode(r, &rec, e) != 0)
+		return e->code;
+	return put_tagged(v, c, TABLE_CONNECTION, &r->id, expect, &rec, e);
+}
+
+int
+object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
+    uint64_t expect, struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+
+	if (folder_encode(r, &rec, e) != 0)
+		return e->code;
+	return put_tagged(v, c, TABLE_FOLDER, &r->id, expect, &rec, e);
+}
+
+int
+object_put_app(struct vault *v, struct changes *c, const struct app *r, uint64_t expect,
+    struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+
+	if (app_encode(r, &rec, e) != 0)
+		return e->code;
+	return put_tagged(v, c, TABLE_APP, &r->id, expect, &rec, e);
+}
+
+int
+object_put_grant(struct vault *v, struct changes *c, const struct grant *r,
+    uint64_t expect, struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+
+	if (grant_encode(r, &rec, e) != 0)
+		return e->code;
+	return put_tagged(v, c, TABLE_GRANT, &r->connection, expect, &rec, e);
+}
+
+int
+object_put_release(struct vault *v, struct changes *c, const struct release *r,
+    uint64_t expect, struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+
+	(void)v;
+	if (release_encode(r, &rec, e) != 0)
+		return e->code;
+	changes_put(c, TABLE_RELEASE, id_key(&r->connection), expect, buf_slice(&rec));
+	return 0;
+}
+
+/* ---- wraps */
+
+static struct slice
+wrap_key(const struct id *record, enum purpose purpose, unsigned char key[17])
+{
+	memcpy(key, record->b, 16);
+	key[16] = (unsigned char)purpose;
+	return (struct slice){ key, 17 };
+}
+
+static int
+stored_wraps(struct vault *v, struct slice key, struct wraps *ret, uint64_t *generation,
+    struct err *e)
+{
+	struct slice in;
+	int rc = store_get(v->store, TABLE_WRAP, key, &in, generation, e);
+
+	return rc != 0 ? rc : wraps_decode(in, ret, e);
+}
+
+static void
+uncount(struct changes *c, const struct wraps *w)
+{
+	struct wrap_view view;
+	struct err e;
+
+	for (size_t i = 0; i < w->n; i++)
+		if (wrap_decode(buf_slice(&w->v[i]), &view, &e) == 0)
+			changes_count(c, view.kek_id, -1);
+}
+
+int
+object_put_wrap(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, struct slice wrap, struct err *e)
+{
+	AUTO(wraps) old = { 0 }, w = { .n = 1 };
+	AUTO(buf) rec = { 0 };
+	unsigned char k[17];
+	struct slice key = wrap_key(record, purpose, k);
+	struct wrap_view view;
+	uint64_t generation = EXPECT_ABSENT;
+	int rc;
+
+	if (wrap_decode(wrap, &view, e) != 0)
+		return e->code;
+	rc = stored_wraps(v, key, &old, &generation, e);
+	if (rc == 0)
+		uncount(c, &old);
+	else if (rc != V_NOT_FOUND)
+		return rc;
+	if (!buf_add(&w.v[0], wrap.p, wrap.len) || wraps_encode(&w, &rec, e) != 0)
+		return err_set(e, V_LIMIT, "out of memory");
+	changes_put(c, TABLE_WRAP, key, rc == 0 ? generation : EXPECT_ABSENT,
+	    buf_slice(&rec));
+	changes_count(c, view.kek_id, 1);
+	return 0;
+}
+
+int
+object_remove_wrap(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, struct err *e)
+{
+	AUTO(wraps) old = { 0 };
+	unsigned char k[17];
+	struct slice key = wrap_key(record, purpose, k);
+	uint64_t generation;
+	int rc = stored_wraps(v, key, &old, &generation, e);
+
+	if (rc == V_NOT_FOUND)
+		return 0;
+	if (rc != 0)
+		return rc;
+	uncount(c, &old);
+	changes_remove(c, TABLE_WRAP, key, generation);
+	return 0;
+}
+
+int
+object_wrap(struct vault *v, const struct id *record, enum purpose purpose,
+    struct buf *ret, struct err *e)
+{
+	AUTO(wraps) w = { 0 };
+	unsigned char k[17];
+	int rc = stored_wraps(v, wrap_key(record, purpose, k), &w, NULL, e);
+
+	if (rc != 0 || w.n == 0)
+		return err_name(e, ERR_RECORD_CORRUPT, "the wrapped key of a record is missing "
+		    "or damaged");
+	*ret = buf_take(&w.v[0]);
+	return 0;
+}

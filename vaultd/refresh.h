@@ -1,0 +1,47 @@
+/*
+ * refresh.h - keeping grants alive: single flight per connection, the ordering that
+ * survives a crash at any point (docs/ARCHITECTURE.md, Refresh), and the due index.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/exchange.h"
+#include "vaultd/record.h"
+
+struct vault;
+struct schedule;
+
+int schedule_new(struct vault *v, struct schedule **ret, struct err *e);
+void schedule_free(struct schedule *s);
+
+/* Exchanges under way (refreshes and codes): stopping waits for them. */
+unsigned schedule_inflight(const struct schedule *s);
+
+/* Something was put into the due index, or a helper came back: look again soon. */
+void schedule_poke(struct schedule *s);
+
+/*
+ * Wants a new token for CONNECTION now: starts a refresh, or joins the one under way.
+ * DONE(ARG) runs once on the loop, RC 0 after the commit. A caller that went away
+ * changes nothing: the refresh goes on.
+ */
+void refresh_want(struct vault *v, const struct id *connection,
+    void (*done)(void *arg, int rc, const struct err *e), void *arg);
+
+/* After egress answered hello: settles every intent that a crash left open. */
+void refresh_recover(struct vault *v);
+
+/* When to renew a token that lives LIFETIME seconds from OBTAINED (unix ms). */
+int64_t refresh_due_ms(int64_t obtained, int64_t lifetime);
+/* Could refresh_due_ms() have said now, or earlier, for a token of these times? */
+bool refresh_is_due(int64_t obtained, int64_t expires);
+
+/* TABLE_DUE entries. */
+enum due_kind { DUE_REFRESH = 1, DUE_PENDING = 2 };
+void due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind);
+
+/* Records of an answer into a change set: release, grant, wraps, due; also used by the
+ * code exchange. C is updated (state, cause, scope, account). */
+int refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
+    const struct exchange_result *res, const struct intent *in, struct err *e);

@@ -1,0 +1,388 @@
+/*
+ * request.c - the spine. See request.h.
+ */
+#include "vaultd/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "vaultd/audit_line.h"
+#include "vaultd/conn.h"
+#include "vaultd/names.h"
+#include "vaultd/quick.h"
+#include "vaultd/varlink.h"
+#include "vaultd/vault.h"
+#include "vaultd/verb_token.h"
+
+static void finish(struct request *r, int rc);
+
+/* ---- answer */
+
+static void
+answer_ready(struct request *r)
+{
+	if (r->err.code != 0) {
+		buf_reset(&r->out);
+		varlink_error(&r->out, &r->err, r->trace);
+	} else if (r->out.len == 0) {
+		varlink_reply(&r->out, r->reply);
+	}
+	if (r->out.failed) {
+		buf_reset(&r->out);
+		err_set(&r->err, V_LIMIT, "out of memory for the answer");
+		varlink_error(&r->out, &r->err, r->trace);
+	}
+	r->ready = true;
+	conn_ready(r->conn, r);
+}
+
+/* Once, where the failure is known whole: what an operator may need to see. */
+static void
+log_failure(const struct request *r)
+{
+	const struct err_row *row = err_row_of(&r->err);
+
+	if (row->owner == OWNER_APPLIANCE)
+		log_warn("%s failed: %s trace=%s uid=%u error=%s", r->verb->method,
+		    r->err.text, r->trace, (unsigned)r->conn->peer.uid, row->name);
+	else
+		log_debug("%s: %s trace=%s uid=%u error=%s", r->verb->method, r->err.text,
+		    r->trace, (unsigned)r->conn->peer.uid, row->name);
+}
+
+/* ---- audit and commit */
+
+/* A line nobody waits for: of a refusal, or a `begin`. */
+static void
+line_alone(struct request *r, const char *event)
+{
+	struct job *j = calloc(1, sizeof *j);
+
+	if (j == NULL)
+		return;
+	audit_line_request(&j->line, r, event);
+	j->done = job_free;
+	journal_submit(r->vault->journal, j);
+}
+
+static void
+durable(struct job *j)
+{
+	struct request *r = j->arg;
+
+	if (j->rc == V_CONFLICT)
+		err_name(&r->err, ERR_CONFLICT, "it was changed by somebody else meanwhile");
+	else if (j->rc != 0 && r->err.code == 0)
+		r->err = j->err;
+	if (j->rc == 0 && r->after != NULL)
+		r->after(r);
+	if (r->err.code != 0)
+		log_failure(r);
+	job_free(j);
+	answer_ready(r);
+}
+
+/* Secrets leave, and changes are said to be made, only when line and change are on
+ * stable storage. */
+static void
+submit(struct request *r)
+{
+	struct job *j = calloc(1, sizeof *j);
+
+	if (j == NULL) {
+		err_set(&r->err, V_LIMIT, "out of memory");
+		answer_ready(r);
+		return;
+	}
+	audit_line_request(&j->line, r, r->begin_written ? "end" : "call");
+	j->has_changes = r->changes.n > 0;
+	j->changes = changes_take(&r->changes);
+	j->done = durable;
+	j->arg = r;
+	journal_submit(r->vault->journal, j);
+}
+
+static bool
+journal_refuses(struct request *r)
+{
+	switch (journal_state(r->vault->journal)) {
+	case JOURNAL_AUDIT_UNWRITABLE:
+		err_name(&r->err, ERR_AUDIT_UNWRITABLE, "the audit log cannot be written");
+		return true;
+	case JOURNAL_STORE_UNWRITABLE:
+		if (r->changes.n == 0)
+			return false;
+		err_name(&r->err, ERR_STORE_UNWRITABLE, "the store cannot be written");
+		return true;
+	case JOURNAL_OK:
+		break;
+	}
+	return false;
+}
+
+static void
+finish(struct request *r, int rc)
+{
+	bool waits = r->changes.n > 0 || (rc == 0 && r->verb->flags & (VERB_SECRET | VERB_CHANGE));
+
+	if (rc == 0)
+		r->err = (struct err){ 0 };
+	if (r->changes.failed) {
+		changes_done(&r->changes);
+		waits = false;
+		err_set(&r->err, V_LIMIT, "out of memory for the change");
+	}
+	if (waits && !journal_refuses(r)) {
+		submit(r);
+		return;
+	}
+	if (r->err.code != 0)
+		log_failure(r);
+	if (!(r->verb->flags & VERB_NO_AUDIT))
+		line_alone(r, r->begin_written ? "end" : "call");
+	answer_ready(r);
+}
+
+void
+request_resume(struct request *r, int rc, const struct err *e)
+{
+	if (rc != 0 && e != &r->err)
+		r->err = *e;
+	finish(r, rc);
+}
+
+/* ---- decide and run */
+
+static int
+check_operator(struct request *r)
+{
+	if (r->conn->operator)
+		return 0;
+	return err_name(&r->err, ERR_PERMISSION_DENIED, "%s is for operators: uid 0%s%s",
+	    r->verb->method, r->vault->conf.operator_group[0] != '\0' ? " or group " : "",
+	    r->vault->conf.operator_group);
+}
+
+/* What policy said, as an error of the wire. */
+static int
+denied(struct request *r, enum policy_action action)
+{
+	const struct policy_decision *d = &r->decision;
+
+	err_name(&r->err, d->id, "%s", d->text);
+	if (d->id == ERR_NOT_FOUND)	/* exactly like a thing that does not exist */
+		return err_name(&r->err, ERR_NOT_FOUND, "there is no %s that you may see",
+		    r->object.connector != NULL ? "such connection" : "such folder");
+	if (d->file[0] != '\0')
+		err_detail(&r->err, "policy_file", "%s", d->file);
+	err_detail(&r->err, "rule", "%s", d->rule);
+	err_detail(&r->err, "policy", "%s", d->policy);
+	err_detail(&r->err, "level", "%s", d->level);
+	if (d->id == ERR_PERMISSION_DENIED) {
+		err_detail(&r->err, "permission", "%s", policy_action_name(action));
+		if (r->object.folder != NULL)
+			err_detail(&r->err, "folder", "%s", r->object.folder);
+	}
+	return r->err.code;
+}
+
+bool
+request_may(const struct request *r, enum policy_action action,
+    const struct policy_object *o, struct policy_decision *ret)
+{
+	const struct peer *p = &r->conn->peer;
+	struct policy_subject s = {
+		.uid = p->uid, .gids = p->gids, .ngids = p->ngids,
+		.unit = p->unit[0] != '\0' ? p->unit : NULL,
+		.operator = r->conn->operator,
+	};
+
+	return policy_decide(r->vault->policy, &s, action, o, ret);
+}
+
+int
+request_decide(struct request *r, enum policy_action action)
+{
+	r->decided = true;
+	return request_may(r, action, &r->object, &r->decision) ? 0 : denied(r, action);
+}
+
+static int
+check(struct request *r)
+{
+	const struct verb *v = r->verb;
+
+	if (v->flags & VERB_OPERATOR && check_operator(r) != 0)
+		return r->err.code;
+	if (v->flags & VERB_UNSEALED && r->vault->sealed)
+		return err_name(&r->err, ERR_SEALED, "the vault is sealed");
+	if (v->object != NULL && v->object(r, &r->err) != 0)
+		return r->err.code;
+	if (v->action == ACT_NONE)
+		return 0;
+	return request_decide(r, v->action);
+}
+
+static void
+decide_and_run(struct request *r)
+{
+	int rc = check(r);
+
+	if (rc == 0)
+		rc = r->verb->run(r, &r->err);
+	if (rc == REQUEST_WAIT)
+		return;		/* answered already, or request_resume() will */
+	finish(r, rc);
+}
+
+void
+request_defer(struct request *r)
+{
+	if (r->begin_written || r->verb->flags & VERB_NO_AUDIT)
+		return;
+	r->begin_written = true;
+	line_alone(r, "begin");
+}
+
+static void
+named(void *arg)
+{
+	decide_and_run(arg);
+}
+
+/* The caller's name is looked up once, off the loop: workspaces bind uid and name. */
+static void
+identify(struct request *r)
+{
+	uid_t uid = r->conn->peer.uid;
+
+	bool needed = r->verb->action != ACT_NONE || r->verb->flags & VERB_NAMED;
+
+	if (!needed || names_find(r->vault->names, uid) != NULL)
+		decide_and_run(r);
+	else
+		names_ask(r->vault->names, uid, named, r);
+}
+
+/* ---- find and decode */
+
+static struct request *
+request_new(struct vault *v, struct conn *c)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct request *r = calloc(1, sizeof *r);
+	uint64_t n = v->epoch << 40 | (++v->calls & 0xffffffffff);
+
+	if (r == NULL)
+		return NULL;
+	r->vault = v;
+	r->conn = c;
+	for (int i = 15; i >= 0; i--, n >>= 4)
+		r->trace[i] = digits[n & 15];
+	conn_enqueue(c, r);
+	return r;
+}
+
+static int
+unknown_method(struct request *r, const char *method)
+{
+	const char *dot = strrchr(method, '.');
+	size_t n = dot == NULL ? 0 : (size_t)(dot - method) + 1;
+
+	for (const struct verb *const *v = verbs; *v != NULL; v++)
+		if (strncmp((*v)->method, method, n) == 0 && n > 0 &&
+		    strchr((*v)->method + n, '.') == NULL) {
+			err_name(&r->err, ERR_METHOD_NOT_FOUND, "there is no method %.120s", method);
+			err_detail(&r->err, "method", "%s", method);
+			return r->err.code;
+		}
+	err_name(&r->err, ERR_INTERFACE_NOT_FOUND, "there is no interface of method %.120s",
+	    method);
+	err_detail(&r->err, "interface", "%.*s", n == 0 ? 0 : (int)n - 1, method);
+	return r->err.code;
+}
+
+static int
+decode(struct request *r, const struct varlink_call *call)
+{
+	static const struct field none[] = { { 0 } };
+	const struct verb *v = verb_find(call->method, strlen(call->method));
+
+	if (v == NULL)
+		return unknown_method(r, call->method);
+	r->verb = v;
+	if (v->args_size > 0 && (r->args = calloc(1, v->args_size)) == NULL)
+		return err_set(&r->err, V_LIMIT, "out of memory");
+	return fields_decode(v->fields != NULL ? v->fields : none, call->parameters, r->args,
+	    &r->err);
+}
+
+/* Of an unknown method, so that the spine needs no special case behind it. */
+static const struct verb verb_unknown = { .method = "unknown", .flags = VERB_NO_AUDIT };
+
+static bool
+start_parsed(struct request *r, char *text, size_t len)
+{
+	struct varlink_call call;
+	struct err e;
+
+	r->call = json_parse((struct slice){ text, len }, MESSAGE_MAX, &e);
+	explicit_bzero(text, len);
+	if (r->call == NULL || varlink_call_parse(r->call, &call, &e) != 0) {
+		log_debug("protocol error of uid=%u: %s", (unsigned)r->conn->peer.uid, e.text);
+		return false;
+	}
+	r->verb = &verb_unknown;
+	if (decode(r, &call) != 0)
+		finish(r, r->err.code);
+	else
+		identify(r);
+	return true;
+}
+
+/* The hot call, recognised without a tree; anything unusual about it goes the long way. */
+static bool
+start_quick(struct request *r, const struct quick_call *q)
+{
+	if (q->connection.len >= sizeof r->text)
+		return false;
+	memcpy(r->text, q->connection.p, q->connection.len);
+	r->text[q->connection.len] = '\0';
+	r->verb = &verb_token_get;
+	if ((r->args = calloc(1, verb_token_get.args_size)) == NULL)
+		return false;
+	verb_token_get_quick(r->args, r->text, q->has_min_ttl ? q->min_ttl : -1);
+	identify(r);
+	return true;
+}
+
+bool
+request_start(struct vault *v, struct conn *c, char *text, size_t len)
+{
+	struct request *r = request_new(v, c);
+	struct quick_call q;
+
+	if (r == NULL)
+		return false;
+	if (quick_token_get(text, len, &q) && start_quick(r, &q))
+		return true;
+	return start_parsed(r, text, len);
+}
+
+void
+request_free(struct request *r)
+{
+	if (r->args != NULL && r->verb->args_done != NULL)
+		r->verb->args_done(r->args);
+	free(r->args);
+	json_decref(r->call);
+	json_decref(r->reply);
+	changes_done(&r->changes);
+	buf_done(&r->out);
+	free(r);
+}

@@ -1,0 +1,603 @@
+/*
+ * verb_connect.c - vaultd.Connections.Begin, Reconnect, Finish: an authorization-code
+ * connection. Sessions and the exchange itself are in connect.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/role.h"
+#include "vaultd/conn.h"
+#include "vaultd/connect_session.h"
+#include "vaultd/egress.h"
+#include "vaultd/names.h"
+#include "vaultd/objects.h"
+#include "vaultd/refresh.h"
+#include "vaultd/vault.h"
+#include "vaultd/verb_connect.h"
+
+/* ---- what a new connection is and where it goes */
+
+int
+place_object(struct request *r, struct place *p, const char *auth_type, struct err *e)
+{
+	int rc;
+
+	if (catalogue_find(&r->vault->catalogue, p->connector) == NULL)
+		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
+		    p->connector);
+	if (p->name == NULL)
+		p->name = p->connector;
+	rc = object_find_folder(r, p->folder, &p->f, e);
+	p->make_workspace = rc == V_NOT_FOUND && p->f.class == FOLDER_PERSONAL &&
+	    p->f.owner == r->conn->peer.uid && (p->folder == NULL ||
+	    strncmp(p->folder, "personal/", 9) != 0);
+	if (rc != 0 && !p->make_workspace)
+		return rc;
+	object_set_folder(r, &p->f);
+	snprintf(r->object_name, sizeof r->object_name, "%.250s/%s", r->folder, p->name);
+	r->object.connector = p->connector;
+	r->object.auth_type = auth_type;
+	return 0;
+}
+
+/* A personal workspace comes into being on first use. */
+static int
+make_workspace(struct request *r, struct place *p, struct err *e)
+{
+	const char *name = names_find(r->vault->names, p->f.owner);
+	unsigned char key[KEY_MAX_LEN];
+	char uid[16];
+
+	p->f.id = id_new();
+	p->f.parent = root_personal;
+	p->f.created = wall_seconds();
+	object_uid_name(p->f.owner, uid);
+	if (name != NULL && *name != '\0')
+		snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", name);
+	else
+		snprintf(p->f.owner_name, sizeof p->f.owner_name, "uid-%s", uid);
+	snprintf(p->f.name, sizeof p->f.name, "%s", p->f.owner_name);
+	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
+	    object_name_key(&root_personal, uid, key), EXPECT_ABSENT,
+	    (struct slice){ p->f.id.b, sizeof p->f.id.b });
+	return object_put_folder(r->vault, &r->changes, &p->f, EXPECT_ABSENT, e);
+}
+
+static int
+name_is_free(struct request *r, const struct place *p, struct err *e)
+{
+	unsigned char key[KEY_MAX_LEN];
+	struct slice value;
+
+	if (p->make_workspace || store_get(r->vault->store, TABLE_CONNECTION_BY_FOLDER,
+		object_name_key(&p->f.id, p->name, key), &value, NULL, e) == V_NOT_FOUND)
+		return 0;
+	return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s", p->name,
+	    r->folder);
+}
+
+int
+place_check(struct request *r, struct place *p, struct err *e)
+{
+	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
+	enum auth_type t;
+
+	if (!auth_type_parse(r->object.auth_type, &t) || !(k->auth_types & t))
+		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "connector '%s' has no %s", k->id,
+		    r->object.auth_type);
+	return name_is_free(r, p, e);
+}
+
+int
+place_put(struct request *r, struct place *p, const struct connection *c, struct err *e)
+{
+	unsigned char key[KEY_MAX_LEN];
+
+	changes_put(&r->changes, TABLE_CONNECTION_BY_FOLDER,
+	    object_name_key(&c->folder, c->name, key), EXPECT_ABSENT,
+	    (struct slice){ c->id.b, sizeof c->id.b });
+	(void)p;
+	return object_put_connection(r->vault, &r->changes, c, EXPECT_ABSENT, e);
+}
+
+int
+place_connection(struct request *r, struct place *p, enum auth_type t,
+    struct connection *ret, struct err *e)
+{
+	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
+
+	if (p->make_workspace && make_workspace(r, p, e) != 0)
+		return e->code;
+	*ret = (struct connection){
+		.id = p->id, .folder = p->f.id, .connector_version = k->version,
+		.auth_type = t, .state = CONN_PENDING, .owner = r->conn->peer.uid,
+	};
+	ret->created = ret->updated = wall_seconds();
+	snprintf(ret->name, sizeof ret->name, "%s", p->name);
+	snprintf(ret->connector, sizeof ret->connector, "%s", p->connector);
+	return 0;
+}
+
+/* ---- Begin */
+
+struct begin_args {
+	struct place	 place;
+	const char	*app;
+	struct strings	 scopes;
+	/* found */
+	struct app	 a;
+	struct pending	 pending;
+	char		 state[STATE_TEXT];
+	bool		 reconnect;
+	struct target	 t;		/* reconnect only */
+	const char	*connection;
+};
+
+static const struct field begin_fields[] = {
+	{ "connector", F_STR, offsetof(struct begin_args, place.connector), true, 63 },
+	{ "folder", F_STR, offsetof(struct begin_args, place.folder), false, 390 },
+	{ "name", F_NAME, offsetof(struct begin_args, place.name), false, 0 },
+	{ "app", F_STR, offsetof(struct begin_args, app), false, NAME_MAX_LEN },
+	{ "scopes", F_STRINGS, offsetof(struct begin_args, scopes), false, 200 },
+	{ 0 },
+};
+
+static int
+begin_object(struct request *r, struct err *e)
+{
+	struct begin_args *a = r->args;
+
+	r->object.byoa = a->app != NULL;
+	r->object.app = a->app;
+	return place_object(r, &a->place, "oauth2_code", e);
+}
+
+static void
+begin_args_done(void *args)
+{
+	struct begin_args *a = args;
+
+	app_done(&a->a);
+	pending_done(&a->pending);
+}
+
+static bool
+scope_has(const char *scope, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = scope; (at = strstr(at, word)) != NULL; at += n)
+		if ((at == scope || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+static int
+scope_add(char *scope, size_t cap, const char *word, struct err *e)
+{
+	size_t n = strlen(scope);
+
+	if (scope_has(scope, word))
+		return 0;
+	if (strpbrk(word, " \"\\") != NULL || *word == '\0')
+		return err_name(e, ERR_INVALID_PARAMETER, "'%.60s' is not one scope", word);
+	if ((size_t)snprintf(scope + n, cap - n, "%s%s", n > 0 ? " " : "", word) >= cap - n)
+		return err_name(e, ERR_INVALID_PARAMETER, "the scopes are too many");
+	return 0;
+}
+
+/* The caller's, else the policy's, else the app's, else the connector's; and always the
+ * mandatory ones. */
+static int
+choose_scopes(const struct begin_args *a, const struct connector *k,
+    const struct policy_byoa *byoa, char *ret, size_t cap, struct err *e)
+{
+	int rc = 0;
+
+	*ret = '\0';
+	for (size_t i = 0; rc == 0 && i < k->nmandatory; i++)
+		rc = scope_add(ret, cap, k->scopes_mandatory[i], e);
+	if (a->scopes.n > 0) {
+		for (size_t i = 0; rc == 0 && i < a->scopes.n; i++)
+			rc = scope_add(ret, cap, a->scopes.v[i], e);
+	} else if (byoa->scopes != NULL) {
+		for (size_t i = 0; rc == 0 && i < byoa->nscopes; i++)
+			rc = scope_add(ret, cap, byoa->scopes[i], e);
+	} else if (a->a.scope[0] != '\0') {
+		snprintf(ret + strlen(ret), cap - strlen(ret), "%s%s", *ret ? " " : "", a->a.scope);
+	} else {
+		for (size_t i = 0; rc == 0 && i < k->ndefault; i++)
+			rc = scope_add(ret, cap, k->scopes_default[i], e);
+	}
+	return rc;
+}
+
+static void
+byoa_rules(struct request *r, const char *connector, struct policy_byoa *ret)
+{
+	const struct peer *p = &r->conn->peer;
+	struct policy_subject s = { .uid = p->uid, .gids = p->gids, .ngids = p->ngids,
+		.unit = p->unit[0] != '\0' ? p->unit : NULL, .operator = r->conn->operator };
+
+	policy_byoa(r->vault->policy, &s, connector, ret);
+}
+
+static int
+choose_app(struct request *r, struct begin_args *a, const struct policy_byoa *byoa,
+    struct err *e)
+{
+	const char *name = a->app != NULL ? a->app : byoa->app_ref;
+
+	if (name == NULL)
+		return err_name(e, ERR_APP_REQUIRED, "connector '%s' needs an OAuth app: the policy "
+		    "names no default and you named none", a->place.connector);
+	if (a->app != NULL && byoa->locked && byoa->app_ref != NULL &&
+	    strcmp(a->app, byoa->app_ref) != 0)
+		return err_name(e, ERR_APP_FORBIDDEN, "the policy locks connector '%s' to the OAuth "
+		    "app '%s'", a->place.connector, byoa->app_ref);
+	if (object_find_app(r->vault, name, &a->a, NULL, e) != 0)
+		return e->id == ERR_NOT_FOUND && a->app == NULL ? err_name(e, ERR_APP_REQUIRED,
+		    "the policy's default OAuth app '%s' is not registered yet", name) :
+		    (int)e->code;
+	if (strcmp(a->a.connector, a->place.connector) != 0)
+		return err_name(e, ERR_INVALID_PARAMETER, "OAuth app '%s' is for connector '%s'",
+		    a->a.name, a->a.connector);
+	return 0;
+}
+
+static void
+begin_reply(struct request *r, const struct begin_args *a, const struct begin_result *res)
+{
+	char session[ID_TEXT], connection[ID_TEXT];
+
+	id_text(&a->pending.id, session);
+	id_text(&a->place.id, connection);
+	r->reply = json_pack("{s:s, s:s, s:s, s:s, s:i}", "session", session, "connection",
+	    connection, "authorization_url", res->authorization_url, "redirect_uri",
+	    a->pending.redirect_uri, "expires_in", (int)r->vault->conf.session_seconds);
+}
+
+static int
+begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
+    struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+	struct connection c;
+
+	if (!a->reconnect) {
+		if (place_connection(r, &a->place, AUTH_OAUTH2_CODE, &c, e) != 0)
+			return e->code;
+		c.app = a->a.id;
+		snprintf(c.scope, sizeof c.scope, "%.*s", (int)sizeof c.scope - 1,
+		    a->pending.scope);
+		a->pending.folder = c.folder;
+		if (place_put(r, &a->place, &c, e) != 0)
+			return e->code;
+	}
+	a->pending.blob = buf_take(&res->blob);
+	a->pending.wrap = buf_take(&res->wrap);
+	if (pending_encode(&a->pending, &rec, e) != 0)
+		return e->code;
+	changes_put(&r->changes, TABLE_PENDING,
+	    (struct slice){ a->pending.id.b, sizeof a->pending.id.b }, EXPECT_ABSENT,
+	    buf_slice(&rec));
+	due_put(&r->changes, a->pending.expires * 1000, &a->pending.id, DUE_PENDING);
+	return 0;
+}
+
+static void
+begun(void *arg, int rc, struct slice body, struct err *e)
+{
+	struct request *r = arg;
+	struct begin_args *a = r->args;
+	AUTO(begin_result) res = { 0 };
+
+	if (rc == 0)
+		rc = begin_result_get(body, &res, e);
+	if (rc == 0)
+		rc = begin_store(r, a, &res, e);
+	if (rc == 0)
+		begin_reply(r, a, &res);
+	else
+		changes_done(&r->changes);
+	request_resume(r, rc, e);
+}
+
+static int
+ask_begin(struct request *r, struct begin_args *a, struct err *e)
+{
+	AUTO(msg) m = { 0 };
+	AUTO(buf) wrap = { 0 };
+	struct begin b = { .pending = a->pending.id };
+
+	if (object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, &wrap, e) != 0)
+		return e->code;
+	b.app = (struct sealed){ a->a.id, a->a.version, buf_slice(&a->a.blob),
+		buf_slice(&wrap) };
+	snprintf(b.redirect_uri, sizeof b.redirect_uri, "%s", a->pending.redirect_uri);
+	snprintf(b.scope, sizeof b.scope, "%s", a->pending.scope);
+	snprintf(b.state, sizeof b.state, "%s", a->state);
+	begin_put(&m, &b);
+	request_defer(r);
+	egress_call(r->vault->egress, EGRESS_BEGIN, &m, EGRESS_SHORT_MS, begun, r);
+	return REQUEST_WAIT;
+}
+
+static void
+fill_pending(struct request *r, struct begin_args *a)
+{
+	struct pending *p = &a->pending;
+
+	p->id = id_new();
+	p->connection = a->place.id;
+	p->app = a->a.id;
+	p->folder = a->place.f.id;
+	p->reconnect = a->reconnect;
+	p->uid = r->conn->peer.uid;
+	p->expires = wall_seconds() + r->vault->conf.session_seconds;
+	snprintf(p->name, sizeof p->name, "%s", a->place.name);
+	snprintf(p->redirect_uri, sizeof p->redirect_uri, "%s", a->a.redirect_uri);
+	session_state(&p->id, a->state);
+	sha256((struct slice){ a->state, strlen(a->state) }, p->state_hash);
+	r->object_id = a->place.id;
+}
+
+static int
+begin_run(struct request *r, struct err *e)
+{
+	struct begin_args *a = r->args;
+	const struct connector *k = catalogue_find(&r->vault->catalogue, a->place.connector);
+	struct policy_byoa byoa;
+
+	byoa_rules(r, a->place.connector, &byoa);
+	if (place_check(r, &a->place, e) != 0 || choose_app(r, a, &byoa, e) != 0 ||
+	    choose_scopes(a, k, &byoa, a->pending.scope, sizeof a->pending.scope, e) != 0)
+		return e->code;
+	a->place.id = id_new();
+	fill_pending(r, a);
+	return ask_begin(r, a, e);
+}
+
+const struct verb verb_connection_begin = {
+	.method = "vaultd.Connections.Begin",
+	.help = "start an authorization-code connection",
+	.action = ACT_CONN_CREATE,
+	.flags = VERB_CHANGE | VERB_UNSEALED,
+	.fields = begin_fields,
+	.args_size = sizeof(struct begin_args),
+	.args_done = begin_args_done,
+	.object = begin_object,
+	.run = begin_run,
+};
+
+/* ---- Reconnect: the same flow for a connection that exists */
+
+static const struct field reconnect_fields[] = {
+	{ "connection", F_STR, offsetof(struct begin_args, connection), true, 0 },
+	{ 0 },
+};
+
+static int
+reconnect_object(struct request *r, struct err *e)
+{
+	struct begin_args *a = r->args;
+
+	return object_find_connection(r, a->connection, true, &a->t, e);
+}
+
+static int
+reconnect_run(struct request *r, struct err *e)
+{
+	struct begin_args *a = r->args;
+
+	if (a->t.c.auth_type != AUTH_OAUTH2_CODE)
+		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "a connection of type %s is made "
+		    "anew, not reconnected", auth_type_name(a->t.c.auth_type));
+	if (object_app(r->vault, &a->t.c.app, &a->a, NULL, e) != 0)
+		return e->code;
+	a->reconnect = true;
+	a->place.id = a->t.c.id;
+	a->place.f = a->t.f;
+	a->place.connector = a->t.c.connector;
+	a->place.name = a->t.c.name;
+	snprintf(a->pending.scope, sizeof a->pending.scope, "%s", a->t.c.scope);
+	fill_pending(r, a);
+	return ask_begin(r, a, e);
+}
+
+const struct verb verb_connection_reconnect = {
+	.method = "vaultd.Connections.Reconnect",
+	.help = "sign in again; id, name and folder stay",
+	.action = ACT_CONN_RECONNECT,
+	.flags = VERB_CHANGE | VERB_UNSEALED,
+	.fields = reconnect_fields,
+	.args_size = sizeof(struct begin_args),
+	.args_done = begin_args_done,
+	.object = reconnect_object,
+	.run = reconnect_run,
+};
+
+/* ---- Finish */
+
+struct finish_args {
+	const char	*state, *iss, *error, *error_description;
+	struct secret	 code;
+	/* found */
+	struct pending	 p;
+	struct target	 t;
+};
+
+static const struct field finish_fields[] = {
+	{ "state", F_STR, offsetof(struct finish_args, state), true, 256 },
+	{ "code", F_SECRET, offsetof(struct finish_args, code), false, 8192 },
+	{ "iss", F_STR, offsetof(struct finish_args, iss), false, EX_URL - 1 },
+	{ "error", F_STR, offsetof(struct finish_args, error), false, 200 },
+	{ "error_description", F_STR, offsetof(struct finish_args, error_description), false,
+	    0 },
+	{ 0 },
+};
+
+static void
+finish_args_done(void *args)
+{
+	struct finish_args *a = args;
+
+	secret_done(&a->code);
+	pending_done(&a->p);
+}
+
+static int
+finish_object(struct request *r, struct err *e)
+{
+	struct finish_args *a = r->args;
+	char id[ID_TEXT];
+
+	if (session_find(r->vault, a->state, &a->p, e) != 0)
+		return e->code;
+	if (a->p.uid != r->conn->peer.uid)
+		return err_name(e, ERR_STATE_INVALID, "this sign-in was begun by another user");
+	id_text(&a->p.connection, id);
+	return object_find_connection(r, id, true, &a->t, e);
+}
+
+static int
+check_issuer(struct request *r, const struct finish_args *a, struct err *e)
+{
+	AUTO(app) app = { 0 };
+
+	if (object_app(r->vault, &a->p.app, &app, NULL, e) != 0)
+		return e->code;
+	if (a->iss == NULL || *a->iss == '\0') {
+		if (!app.iss_required)
+			return 0;
+		return err_name(e, ERR_ISSUER_MISMATCH, "the answer names no issuer, and the "
+		    "provider always does");
+	}
+	if (app.issuer[0] == '\0' || strcmp(app.issuer, a->iss) == 0)
+		return 0;
+	err_name(e, ERR_ISSUER_MISMATCH, "the answer came from another issuer than expected");
+	err_detail(e, "expected", "%s", app.issuer);
+	err_detail(e, "got", "%s", a->iss);
+	return e->code;
+}
+
+/* RFC 6749 section 4.1.2.1. */
+static int
+provider_error(const struct finish_args *a, struct err *e)
+{
+	static const struct { const char *code; enum err_id id; } known[] = {
+		{ "access_denied", ERR_USER_DENIED },
+		{ "invalid_scope", ERR_SCOPE_INVALID },
+		{ "unauthorized_client", ERR_GRANT_TYPE_NOT_ALLOWED },
+		{ "unsupported_response_type", ERR_GRANT_TYPE_NOT_ALLOWED },
+		{ "temporarily_unavailable", ERR_PROVIDER_DOWN },
+		{ "server_error", ERR_PROVIDER_DOWN },
+		{ "interaction_required", ERR_SIGNIN_REQUIRED },
+		{ "consent_required", ERR_SIGNIN_REQUIRED },
+		{ "login_required", ERR_SIGNIN_REQUIRED },
+	};
+	enum err_id id = ERR_PROVIDER_REFUSED;
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strcmp(known[i].code, a->error) == 0)
+			id = known[i].id;
+	err_name(e, id, "the provider answered %.60s%s%.200s", a->error,
+	    a->error_description != NULL ? ": " : "",
+	    a->error_description != NULL ? a->error_description : "");
+	err_detail(e, "provider_code", "%s", a->error);
+	return e->code;
+}
+
+static void
+forget_session(struct request *r, const struct finish_args *a)
+{
+	unsigned char key[KEY_MAX_LEN];
+	const struct connection *c = &a->t.c;
+
+	session_remove(&r->changes, &a->p.id);
+	if (a->p.reconnect || c->state != CONN_PENDING)
+		return;
+	changes_remove(&r->changes, TABLE_CONNECTION,
+	    (struct slice){ c->id.b, sizeof c->id.b }, a->t.generation);
+	changes_remove(&r->changes, TABLE_CONNECTION_BY_FOLDER,
+	    object_name_key(&c->folder, c->name, key), EXPECT_ANY);
+}
+
+static void
+add_warnings(struct request *r, const struct finish_args *a, json_t *warnings)
+{
+	AUTO(grant) g = { 0 };
+	struct err e;
+
+	if (object_grant(r->vault, &a->t.c.id, &g, NULL, &e) != 0)
+		json_array_append_new(warnings, json_string("the provider gave no refresh token: "
+		    "this works until the access token ends"));
+	if (strcmp(a->t.c.scope, a->p.scope) != 0 && a->t.c.scope[0] != '\0')
+		json_array_append_new(warnings, json_sprintf("scopes asked for: %s; granted: %s",
+		    a->p.scope, a->t.c.scope));
+}
+
+static void
+exchanged(void *arg, int rc, const struct err *e)
+{
+	struct request *r = arg;
+	struct finish_args *a = r->args;
+	json_t *warnings;
+	char id[ID_TEXT];
+
+	if (rc == 0) {
+		id_text(&a->p.connection, id);
+		rc = object_find_connection(r, id, true, &a->t, &r->err);
+		e = &r->err;
+	}
+	if (rc == 0) {
+		warnings = json_array();
+		add_warnings(r, a, warnings);
+		r->reply = json_pack("{s:o, s:o}", "connection",
+		    object_connection_json(r, &a->t), "warnings", warnings);
+	}
+	request_resume(r, rc, e);
+}
+
+static int
+finish_run(struct request *r, struct err *e)
+{
+	struct finish_args *a = r->args;
+
+	/* Judged again: a policy that changed since Begin counts. */
+	if (request_decide(r, a->p.reconnect ? ACT_CONN_RECONNECT : ACT_CONN_CREATE) != 0)
+		return e->code;
+	if (a->p.expires < wall_seconds()) {
+		forget_session(r, a);
+		return err_name(e, ERR_SESSION_EXPIRED, "this sign-in took longer than %u seconds",
+		    r->vault->conf.session_seconds);
+	}
+	if (check_issuer(r, a, e) != 0 || (a->error != NULL && provider_error(a, e) != 0)) {
+		forget_session(r, a);
+		return e->code;
+	}
+	if (a->code.len == 0) {
+		err_name(e, ERR_INVALID_PARAMETER, "neither code nor error was given");
+		err_detail(e, "parameter", "code");
+		return e->code;
+	}
+	request_defer(r);
+	if (session_exchange(r->vault, &a->p, &a->code, a->iss, exchanged, r, e) != 0)
+		return e->code;
+	return REQUEST_WAIT;
+}
+
+const struct verb verb_connection_finish = {
+	.method = "vaultd.Connections.Finish",
+	.help = "hand in what came back to the redirect URI",
+	.action = ACT_CONN_VIEW,
+	.flags = VERB_CHANGE | VERB_UNSEALED,
+	.fields = finish_fields,
+	.args_size = sizeof(struct finish_args),
+	.args_done = finish_args_done,
+	.object = finish_object,
+	.run = finish_run,
+};

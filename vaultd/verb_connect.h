@@ -1,0 +1,27 @@
+/*
+ * verb_connect.h - where a new connection goes: shared by the ways to make one.
+ */
+#pragma once
+
+#include "connectors/catalogue.h"
+#include "vaultd/request.h"
+
+struct place {
+	/* what the caller said; NULL = not said */
+	const char	*connector, *folder, *name;
+	/* found */
+	struct folder	 f;
+	bool		 make_workspace;	/* the caller's own, on first use */
+	struct id	 id;			/* of the connection to be */
+};
+
+/* For verb->object: finds connector and folder, fills r->object. */
+int place_object(struct request *r, struct place *p, const char *auth_type, struct err *e);
+/* After policy: does the connector have this type, is the name free? */
+int place_check(struct request *r, struct place *p, struct err *e);
+/* The record to be, state pending; adds the workspace to r->changes if it must be made. */
+int place_connection(struct request *r, struct place *p, enum auth_type t,
+    struct connection *ret, struct err *e);
+/* Adds C and its name to r->changes. */
+int place_put(struct request *r, struct place *p, const struct connection *c,
+    struct err *e);

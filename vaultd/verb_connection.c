@@ -1,0 +1,517 @@
+/*
+ * verb_connection.c - vaultd.Connections.List, Show, Rename, Delete and CreateStatic.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/role.h"
+#include "vaultd/attempt.h"
+#include "vaultd/conn.h"
+#include "vaultd/dek_cache.h"
+#include "vaultd/egress.h"
+#include "vaultd/hsm.h"
+#include "vaultd/objects.h"
+#include "vaultd/refresh.h"
+#include "vaultd/vault.h"
+#include "vaultd/verb_connect.h"
+
+struct named_args {
+	const char	*connection, *name;
+	int64_t		 revision;		/* 0 = not said */
+	struct target	 t;
+};
+
+static int
+named_object(struct request *r, struct err *e)
+{
+	struct named_args *a = r->args;
+
+	return object_find_connection(r, a->connection, false, &a->t, e);
+}
+
+static int
+named_object_verified(struct request *r, struct err *e)
+{
+	struct named_args *a = r->args;
+
+	if (object_find_connection(r, a->connection, true, &a->t, e) != 0)
+		return e->code;
+	if (a->revision != 0 && (uint64_t)a->revision != a->t.generation)
+		return err_name(e, ERR_CONFLICT, "the connection was changed since revision %lld",
+		    (long long)a->revision);
+	return 0;
+}
+
+/* ---- Show */
+
+static const struct field show_fields[] = {
+	{ "connection", F_STR, offsetof(struct named_args, connection), true, 0 },
+	{ 0 },
+};
+
+static int
+show_run(struct request *r, struct err *e)
+{
+	struct named_args *a = r->args;
+
+	(void)e;
+	r->reply = json_pack("{s:o}", "connection", object_connection_json(r, &a->t));
+	return 0;
+}
+
+const struct verb verb_connection_show = {
+	.method = "vaultd.Connections.Show",
+	.help = "one connection: state, account, cause and what to do",
+	.action = ACT_CONN_VIEW,
+	.fields = show_fields,
+	.args_size = sizeof(struct named_args),
+	.object = named_object,
+	.run = show_run,
+};
+
+/* ---- List: folders the caller may see, then what is in them */
+
+struct list_args {
+	const char	*folder, *connector;
+	struct folder	 f;
+};
+
+struct list {
+	struct request	*r;
+	const char	*connector;
+	struct folder	 f;
+	json_t		*out;
+	int		 depth;
+};
+
+static const struct field list_fields[] = {
+	{ "folder", F_STR, offsetof(struct list_args, folder), false, 390 },
+	{ "connector", F_STR, offsetof(struct list_args, connector), false, 63 },
+	{ 0 },
+};
+
+static bool
+list_connection(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	struct list *l = arg;
+	struct target t = { .f = l->f };
+	struct id id;
+	struct err e;
+
+	(void)key;
+	(void)generation;
+	if (value.len != sizeof id.b)
+		return true;
+	memcpy(id.b, value.p, sizeof id.b);
+	if (object_connection(l->r->vault, &id, false, &t.c, &t.generation, &e) != 0)
+		return true;
+	if (l->connector == NULL || strcmp(l->connector, t.c.connector) == 0)
+		json_array_append_new(l->out, object_connection_json(l->r, &t));
+	return true;
+}
+
+static bool
+may_view(struct request *r, const struct folder *f)
+{
+	struct policy_decision d;
+	char path[400];
+	struct policy_object o = { .class = f->class, .folder = "personal",
+		.own = f->class == FOLDER_PERSONAL && f->owner == r->conn->peer.uid };
+
+	if (f->class == FOLDER_SHARED) {
+		object_folder_path(r->vault, r, f, path, sizeof path);
+		o.folder = path;
+	}
+	return request_may(r, ACT_CONN_VIEW, &o, &d);
+}
+
+static void
+list_folder(struct list *l, const struct folder *f)
+{
+	static const struct slice start = { "", 0 };
+	struct slice prefix = { f->id.b, sizeof f->id.b };
+	struct err e;
+
+	if (!may_view(l->r, f))
+		return;
+	l->f = *f;
+	store_walk(l->r->vault->store, TABLE_CONNECTION_BY_FOLDER, prefix, start,
+	    list_connection, l, &e);
+}
+
+static bool
+list_subfolder(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	static const struct slice start = { "", 0 };
+	struct list *l = arg;
+	struct folder f;
+	struct id id;
+	struct err e;
+
+	(void)key;
+	(void)generation;
+	if (value.len != sizeof id.b)
+		return true;
+	memcpy(id.b, value.p, sizeof id.b);
+	if (object_folder(l->r->vault, &id, &f, &e) != 0)
+		return true;
+	list_folder(l, &f);
+	if (++l->depth < 8)
+		store_walk(l->r->vault->store, TABLE_FOLDER_BY_NAME,
+		    (struct slice){ f.id.b, sizeof f.id.b }, start, list_subfolder, l, &e);
+	l->depth--;
+	return true;
+}
+
+static int
+list_object(struct request *r, struct err *e)
+{
+	struct list_args *a = r->args;
+
+	if (a->folder == NULL)
+		return 0;
+	if (object_find_folder(r, a->folder, &a->f, e) != 0)
+		return a->f.class == FOLDER_PERSONAL && e->id == ERR_NOT_FOUND &&
+		    a->f.owner == r->conn->peer.uid && strcmp(a->folder, "personal") == 0 ? 0 :
+		    (int)e->code;
+	object_set_folder(r, &a->f);
+	return request_decide(r, ACT_CONN_VIEW);
+}
+
+static int
+list_run(struct request *r, struct err *e)
+{
+	static const struct slice start = { "", 0 };
+	struct list_args *a = r->args;
+	struct list l = { .r = r, .connector = a->connector, .out = json_array() };
+
+	if (a->folder != NULL) {
+		if (!id_is_null(&a->f.id))
+			list_folder(&l, &a->f);
+	} else {
+		struct folder own;
+
+		if (object_find_folder(r, "personal", &own, e) == 0)
+			list_folder(&l, &own);
+		store_walk(r->vault->store, TABLE_FOLDER_BY_NAME,
+		    (struct slice){ root_shared.b, sizeof root_shared.b }, start, list_subfolder,
+		    &l, e);
+	}
+	r->reply = json_pack("{s:o}", "connections", l.out);
+	return 0;
+}
+
+const struct verb verb_connection_list = {
+	.method = "vaultd.Connections.List",
+	.help = "connections the caller may see",
+	.action = ACT_NONE,	/* each folder is asked about */
+	.flags = VERB_NAMED,
+	.fields = list_fields,
+	.args_size = sizeof(struct list_args),
+	.object = list_object,
+	.run = list_run,
+};
+
+/* ---- Rename */
+
+static const struct field rename_fields[] = {
+	{ "connection", F_STR, offsetof(struct named_args, connection), true, 0 },
+	{ "name", F_NAME, offsetof(struct named_args, name), true, 0 },
+	{ "revision", F_INT, offsetof(struct named_args, revision), false, 0 },
+	{ 0 },
+};
+
+static void
+renamed(struct request *r)
+{
+	struct named_args *a = r->args;
+	char id[ID_TEXT];
+	struct err e;
+
+	id_text(&a->t.c.id, id);
+	if (object_find_connection(r, id, true, &a->t, &e) == 0)
+		r->reply = json_pack("{s:o}", "connection", object_connection_json(r, &a->t));
+}
+
+static int
+rename_run(struct request *r, struct err *e)
+{
+	struct named_args *a = r->args;
+	struct connection *c = &a->t.c;
+	unsigned char key[KEY_MAX_LEN];
+	struct slice value;
+
+	if (strcmp(c->name, a->name) == 0) {
+		renamed(r);
+		return 0;
+	}
+	if (store_get(r->vault->store, TABLE_CONNECTION_BY_FOLDER,
+		object_name_key(&c->folder, a->name, key), &value, NULL, e) != V_NOT_FOUND)
+		return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s",
+		    a->name, r->folder);
+	changes_remove(&r->changes, TABLE_CONNECTION_BY_FOLDER,
+	    object_name_key(&c->folder, c->name, key), EXPECT_ANY);
+	changes_put(&r->changes, TABLE_CONNECTION_BY_FOLDER,
+	    object_name_key(&c->folder, a->name, key), EXPECT_ABSENT,
+	    (struct slice){ c->id.b, sizeof c->id.b });
+	snprintf(c->name, sizeof c->name, "%s", a->name);
+	c->updated = wall_seconds();
+	r->after = renamed;
+	return object_put_connection(r->vault, &r->changes, c, a->t.generation, e);
+}
+
+const struct verb verb_connection_rename = {
+	.method = "vaultd.Connections.Rename",
+	.help = "give a connection another name",
+	.action = ACT_CONN_EDIT,
+	.flags = VERB_CHANGE,
+	.fields = rename_fields,
+	.args_size = sizeof(struct named_args),
+	.object = named_object_verified,
+	.run = rename_run,
+};
+
+/* ---- Delete: revoke at the provider where that works, then forget the keys */
+
+static const struct field delete_fields[] = {
+	{ "connection", F_STR, offsetof(struct named_args, connection), true, 0 },
+	{ "revision", F_INT, offsetof(struct named_args, revision), false, 0 },
+	{ 0 },
+};
+
+static void
+deleted(struct request *r)
+{
+	struct named_args *a = r->args;
+
+	dek_cache_forget(r->vault->deks, &a->t.c.id);
+}
+
+static int
+delete_records(struct request *r, struct err *e)
+{
+	struct named_args *a = r->args;
+	struct vault *v = r->vault;
+	struct slice key = { a->t.c.id.b, sizeof a->t.c.id.b };
+	unsigned char name[KEY_MAX_LEN];
+	char id[ID_TEXT];
+
+	/* As it is now: a refresh, or another delete, may have come in between. */
+	id_text(&a->t.c.id, id);
+	if (object_find_connection(r, id, true, &a->t, e) != 0)
+		return e->code;
+	changes_remove(&r->changes, TABLE_CONNECTION, key, a->t.generation);
+	changes_remove(&r->changes, TABLE_CONNECTION_BY_FOLDER,
+	    object_name_key(&a->t.c.folder, a->t.c.name, name), EXPECT_ANY);
+	changes_remove(&r->changes, TABLE_GRANT, key, EXPECT_ANY);
+	changes_remove(&r->changes, TABLE_RELEASE, key, EXPECT_ANY);
+	r->after = deleted;
+	if (object_remove_wrap(v, &r->changes, &a->t.c.id, PURPOSE_GRANT, e) != 0)
+		return e->code;
+	return object_remove_wrap(v, &r->changes, &a->t.c.id, PURPOSE_RELEASE, e);
+}
+
+static void
+delete_reply(struct request *r, bool was_revoked, const char *note)
+{
+	r->reply = json_pack("{s:b, s:s}", "revoked", (int)was_revoked, "note", note);
+}
+
+static void
+revoked(void *arg, int rc, struct slice body, struct err *e)
+{
+	struct request *r = arg;
+	struct revoke_result res = { 0 };
+	char note[480] = "";
+	bool ok;
+
+	if (rc == 0)
+		rc = revoke_result_get(body, &res, e);
+	ok = rc == 0 && res.revoked;
+	if (!ok && rc == 0 && !res.supported)
+		snprintf(note, sizeof note, "The provider has no way to revoke from here: remove the "
+		    "access in the account's settings there.");
+	else if (!ok)
+		snprintf(note, sizeof note, "Removed here, still live there: %s. Remove the access "
+		    "in the account's settings at the provider.", rc != 0 ? e->text : res.err.text);
+	rc = delete_records(r, e);
+	if (rc == 0)
+		delete_reply(r, ok, note);
+	request_resume(r, rc, e);
+}
+
+static int
+ask_revoke(struct request *r, struct err *e)
+{
+	struct named_args *a = r->args;
+	struct vault *v = r->vault;
+	AUTO(msg) m = { 0 };
+	AUTO(app) app = { 0 };
+	AUTO(grant) g = { 0 };
+	AUTO(release) rel = { 0 };
+	AUTO(buf) aw = { 0 }, gw = { 0 }, rw = { 0 };
+	struct revoke q = { .connection = a->t.c.id };
+	const struct id *id = &a->t.c.id;
+
+	if (object_app(v, &a->t.c.app, &app, NULL, e) != 0 ||
+	    object_wrap(v, &app.id, PURPOSE_GRANT, &aw, e) != 0)
+		return e->code;
+	q.app = (struct sealed){ app.id, app.version, buf_slice(&app.blob), buf_slice(&aw) };
+	if (object_grant(v, id, &g, NULL, e) == 0 &&
+	    object_wrap(v, id, PURPOSE_GRANT, &gw, e) == 0)
+		q.grant = (struct sealed){ *id, g.version, buf_slice(&g.blob), buf_slice(&gw) };
+	if (object_release(v, id, &rel, NULL, e) == 0 &&
+	    object_wrap(v, id, PURPOSE_RELEASE, &rw, e) == 0)
+		q.release = (struct sealed){ *id, rel.version, buf_slice(&rel.blob),
+			buf_slice(&rw) };
+	revoke_put(&m, &q);
+	request_defer(r);
+	egress_call(v->egress, EGRESS_REVOKE, &m, EGRESS_SHORT_MS, revoked, r);
+	return REQUEST_WAIT;
+}
+
+static int
+delete_run(struct request *r, struct err *e)
+{
+	struct named_args *a = r->args;
+	int rc;
+
+	if (attempt_find(r->vault, &a->t.c.id) != NULL)
+		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
+	if (a->t.c.auth_type == AUTH_OAUTH2_CODE && a->t.c.state != CONN_PENDING &&
+	    (rc = ask_revoke(r, e)) == REQUEST_WAIT)
+		return rc;
+	if ((rc = delete_records(r, e)) == 0)
+		delete_reply(r, false, a->t.c.auth_type == AUTH_PAT ? "A static token lives until "
+		    "it is revoked in the account's settings at the provider." : "");
+	return rc;
+}
+
+const struct verb verb_connection_delete = {
+	.method = "vaultd.Connections.Delete",
+	.help = "revoke at the provider and forget",
+	.action = ACT_CONN_DELETE,
+	.flags = VERB_CHANGE,
+	.fields = delete_fields,
+	.args_size = sizeof(struct named_args),
+	.object = named_object_verified,
+	.run = delete_run,
+};
+
+/* ---- CreateStatic */
+
+struct static_args {
+	struct place	 place;
+	struct secret	 token;
+	struct ex_vars	 variables;
+	struct target	 t;
+};
+
+static const struct field static_fields[] = {
+	{ "connector", F_STR, offsetof(struct static_args, place.connector), true, 63 },
+	{ "folder", F_STR, offsetof(struct static_args, place.folder), false, 390 },
+	{ "name", F_NAME, offsetof(struct static_args, place.name), false, 0 },
+	{ "token", F_SECRET, offsetof(struct static_args, token), true, 64 << 10 },
+	{ "variables", F_MAP, offsetof(struct static_args, variables), false, 0 },
+	{ 0 },
+};
+
+static void
+static_args_done(void *args)
+{
+	struct static_args *a = args;
+
+	secret_done(&a->token);
+}
+
+static int
+static_object(struct request *r, struct err *e)
+{
+	struct static_args *a = r->args;
+
+	return place_object(r, &a->place, "pat", e);
+}
+
+static void
+static_created(struct request *r)
+{
+	struct static_args *a = r->args;
+	char id[ID_TEXT];
+	struct err e;
+
+	id_text(&a->place.id, id);
+	if (object_find_connection(r, id, true, &a->t, &e) == 0)
+		r->reply = json_pack("{s:o, s:[]}", "connection",
+		    object_connection_json(r, &a->t), "warnings");
+}
+
+static int
+static_store(struct request *r, const struct exchange_result *res, struct err *e)
+{
+	struct static_args *a = r->args;
+	struct intent in = { .kind = EX_CODE, .release_version = 1, .t0 = wall_seconds() };
+	struct connection c;
+
+	if (place_connection(r, &a->place, AUTH_PAT, &c, e) != 0 ||
+	    refresh_store_result(r->vault, &r->changes, &c, res, &in, e) != 0)
+		return e->code;
+	r->after = static_created;
+	return place_put(r, &a->place, &c, e);
+}
+
+static void
+probed(void *arg, int rc, struct slice body, struct err *e)
+{
+	struct request *r = arg;
+	struct exchange_result res = { 0 };
+	struct msg m;
+
+	msg_read(&m, body);
+	if (rc == 0)
+		rc = exchange_result_get(&m, &res, e);
+	if (rc == 0 && res.phase != PHASE_ANSWERED) {
+		*e = res.err;
+		rc = (int)e->code;
+	}
+	if (rc == 0)
+		rc = static_store(r, &res, e);
+	if (rc != 0)
+		changes_done(&r->changes);
+	exchange_result_done(&res);
+	request_resume(r, rc, e);
+}
+
+static int
+static_run(struct request *r, struct err *e)
+{
+	struct static_args *a = r->args;
+	AUTO(msg) m = { 0 };
+	struct pat q = { .release_version = 1, .vars = a->variables };
+
+	if (place_check(r, &a->place, e) != 0)
+		return e->code;
+	a->place.id = q.connection = r->object_id = id_new();
+	snprintf(q.connector, sizeof q.connector, "%s", a->place.connector);
+	q.token = secret_take(&a->token);
+	msg_secret(&m);
+	pat_put(&m, &q);
+	pat_done(&q);
+	request_defer(r);
+	egress_call(r->vault->egress, EGRESS_PAT, &m, EGRESS_SHORT_MS, probed, r);
+	return REQUEST_WAIT;
+}
+
+const struct verb verb_connection_create_static = {
+	.method = "vaultd.Connections.CreateStatic",
+	.help = "a connection with a static token",
+	.action = ACT_CONN_CREATE,
+	.flags = VERB_CHANGE | VERB_UNSEALED,
+	.fields = static_fields,
+	.args_size = sizeof(struct static_args),
+	.args_done = static_args_done,
+	.object = static_object,
+	.run = static_run,
+};

@@ -1,0 +1,261 @@
+/*
+ * verb_token.c - vaultd.Tokens.Get.
+ *
+ * Warm: the record from the store, its key from the cache, AES-GCM straight into the
+ * answer: what is sealed is the ready JSON fragment. Key not cached: one question to
+ * vault-hsm between. Token too short: a refresh between; one that fails does not take
+ * away a token that still works.
+ */
+#include "vaultd/verb_token.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/json.h"
+#include "common/role.h"
+#include "vaultd/conn.h"
+#include "vaultd/dek_cache.h"
+#include "vaultd/fragment.h"
+#include "vaultd/hsm.h"
+#include "vaultd/objects.h"
+#include "vaultd/refresh.h"
+#include "vaultd/vault.h"
+
+#define MIN_TTL_DEFAULT	60
+
+struct token_get {
+	const char	*connection;
+	int64_t		 min_ttl;		/* 0 = default */
+	int64_t		 refused_generation;	/* 0 = none */
+	/* found */
+	struct target	 t;
+	bool		 refreshed;		/* once per call */
+};
+
+static const struct field token_get_fields[] = {
+	{ "connection", F_STR, offsetof(struct token_get, connection), true, 0 },
+	{ "min_ttl", F_SECONDS, offsetof(struct token_get, min_ttl), false, 0 },
+	{ "refused_generation", F_INT, offsetof(struct token_get, refused_generation), false,
+	    0 },
+	{ 0 },
+};
+
+static int token_serve(struct request *r, struct err *e);
+
+void
+verb_token_get_quick(void *args, const char *connection, long long min_ttl)
+{
+	struct token_get *a = args;
+
+	a->connection = connection;
+	a->min_ttl = min_ttl < 0 ? 0 : min_ttl;
+}
+
+static int
+token_object(struct request *r, struct err *e)
+{
+	struct token_get *a = r->args;
+
+	return object_find_connection(r, a->connection, true, &a->t, e);
+}
+
+static int
+view(struct request *r, struct release_view *ret, struct err *e)
+{
+	struct token_get *a = r->args;
+	struct slice key = { a->t.c.id.b, sizeof a->t.c.id.b }, in;
+	int rc = store_get(r->vault->store, TABLE_RELEASE, key, &in, NULL, e);
+
+	if (rc == V_NOT_FOUND && a->t.c.cause != ERR_NONE)
+		return err_name(e, a->t.c.cause, "%s", a->t.c.cause_text);
+	if (rc == V_NOT_FOUND)
+		return err_name(e, ERR_NOT_READY, "connection '%s' has no token yet: its sign-in "
+		    "was never finished", a->t.c.name);
+	if (rc != 0 || !release_view(in, ret))
+		return err_name(e, ERR_RECORD_CORRUPT, "the stored token is damaged");
+	return 0;
+}
+
+/* ---- the answer */
+
+static void
+put(struct buf *b, const char *s)
+{
+	buf_add(b, s, strlen(s));
+}
+
+/* API bases are URLs checked when they were stored: nothing in them needs escaping. */
+static void
+put_tail(struct request *r, const struct release_view *v)
+{
+	const struct token_get *a = r->args;
+	char text[160], id[ID_TEXT];
+
+	id_text(&a->t.c.id, id);
+	snprintf(text, sizeof text, ",\"expires\":%lld,\"generation\":%llu,"
+	    "\"connection\":\"%s\",\"api_base\":", (long long)v->expires,
+	    (unsigned long long)v->generation, id);
+	put(&r->out, text);
+	if (v->api_base.len == 0) {
+		put(&r->out, "null");
+	} else {
+		put(&r->out, "\"");
+		buf_add(&r->out, v->api_base.p, v->api_base.len);
+		put(&r->out, "\"");
+	}
+	buf_add(&r->out, "}}", 3);		/* NUL included */
+}
+
+static int
+open_into_answer(struct request *r, const struct release_view *v,
+    const unsigned char *dek, struct err *e)
+{
+	const struct token_get *a = r->args;
+	struct envelope_ctx ctx = { PURPOSE_RELEASE, r->vault->id, a->t.c.id, v->version };
+	size_t len = envelope_plain_len(v->blob);
+	char *fragment;
+
+	buf_room(&r->out, len + 512);
+	put(&r->out, "{\"parameters\":{");
+	fragment = buf_room(&r->out, len);
+	if (fragment == NULL)
+		return err_set(e, V_LIMIT, "out of memory");
+	if (envelope_open_into(&ctx, dek, v->blob, fragment, len) != (ssize_t)len ||
+	    (!v->fragment_ok && !fragment_ok((struct slice){ fragment, len }))) {
+		explicit_bzero(fragment, len);
+		buf_done(&r->out);
+		return err_name(e, ERR_RECORD_CORRUPT, "the stored token does not open: it was "
+		    "damaged, or belongs to another record");
+	}
+	r->out.len += len;
+	put_tail(r, v);
+	return 0;
+}
+
+static void
+unwrapped(void *arg, int rc, struct secret *dek, struct err *e)
+{
+	struct request *r = arg;
+	struct token_get *a = r->args;
+	struct release_view v;
+
+	if (rc == 0 && r->vault->sealed)
+		rc = err_name(e, ERR_SEALED, "the vault is sealed");
+	if (rc == 0) {
+		dek_cache_put(r->vault->deks, &a->t.c.id, dek, boot_ms());
+		rc = view(r, &v, e);	/* as it is now, not as it was before the wait */
+	}
+	if (rc == 0)
+		rc = open_into_answer(r, &v, dek->p, e);
+	request_resume(r, rc, e);
+}
+
+static int
+token_serve(struct request *r, struct err *e)
+{
+	struct token_get *a = r->args;
+	AUTO(buf) wrap = { 0 };
+	struct release_view v;
+	const unsigned char *dek;
+
+	if (view(r, &v, e) != 0)
+		return e->code;
+	dek = dek_cache_get(r->vault->deks, &a->t.c.id, boot_ms());
+	if (dek != NULL)
+		return open_into_answer(r, &v, dek, e);
+	if (object_wrap(r->vault, &a->t.c.id, PURPOSE_RELEASE, &wrap, e) != 0)
+		return e->code;
+	request_defer(r);
+	hsm_unwrap(r->vault->hsm, &a->t.c.id, buf_slice(&wrap), unwrapped, r);
+	return REQUEST_WAIT;
+}
+
+/* ---- is it good enough? */
+
+static bool
+alive(const struct release_view *v)
+{
+	return v->expires == 0 || v->expires > wall_seconds();
+}
+
+/* Without a wish of the caller's: a minute, or a third of a short token's life. */
+static bool
+good_enough(const struct token_get *a, const struct release_view *v)
+{
+	int64_t want = a->min_ttl, left;
+
+	if (a->refused_generation > 0 && (uint64_t)a->refused_generation == v->generation)
+		return false;
+	if (v->expires == 0)
+		return true;
+	left = v->expires - wall_seconds();
+	if (want == 0) {
+		int64_t life = v->expires - v->obtained;
+
+		want = life / 3 < MIN_TTL_DEFAULT ? life / 3 : MIN_TTL_DEFAULT;
+		if (want < 1)
+			want = 1;
+	}
+	return left >= want;
+}
+
+static void
+refreshed(void *arg, int rc, const struct err *why)
+{
+	struct request *r = arg;
+	struct token_get *a = r->args;
+	struct release_view v;
+	struct err e = { 0 };
+
+	if (rc != 0) {
+		/* A token that lives is served while the provider, or a helper, is away. */
+		bool usable = view(r, &v, &e) == 0 && alive(&v) &&
+		    !(a->refused_generation > 0 &&
+			(uint64_t)a->refused_generation == v.generation);
+
+		if (!usable) {
+			struct err cause = *why;
+
+			err_detail(&cause, "connection", "%s", a->t.c.name);
+			request_resume(r, rc, &cause);
+			return;
+		}
+	}
+	rc = token_serve(r, &e);
+	if (rc != REQUEST_WAIT)
+		request_resume(r, rc, &e);
+}
+
+static int
+token_run(struct request *r, struct err *e)
+{
+	struct token_get *a = r->args;
+	struct release_view v;
+
+	if (view(r, &v, e) != 0)
+		return e->code;
+	if (good_enough(a, &v))
+		return token_serve(r, e);
+	if (a->t.c.auth_type != AUTH_OAUTH2_CODE) {
+		if (alive(&v) && a->refused_generation == 0)
+			return token_serve(r, e);
+		return err_name(e, ERR_KEY_REJECTED, "the static token of '%s' was refused and "
+		    "cannot be renewed", a->t.c.name);
+	}
+	request_defer(r);
+	refresh_want(r->vault, &a->t.c.id, refreshed, r);
+	return REQUEST_WAIT;
+}
+
+const struct verb verb_token_get = {
+	.method = "vaultd.Tokens.Get",
+	.help = "a valid access token for a connection",
+	.action = ACT_CONN_USE,
+	.flags = VERB_SECRET | VERB_UNSEALED,
+	.fields = token_get_fields,
+	.args_size = sizeof(struct token_get),
+	.object = token_object,
+	.run = token_run,
+};

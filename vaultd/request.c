@@ -17,7 +17,7 @@
 #include "vaultd/quick.h"
 #include "vaultd/varlink.h"
 #include "vaultd/vault.h"
-#include "vaultd/verb_token.h"
+#include "vaultd/verbs.h"
 
 static void finish(struct request *r, int rc);
 
@@ -372,6 +372,19 @@ request_start(struct vault *v, struct conn *c, char *text, size_t len)
 	if (quick_token_get(text, len, &q) && start_quick(r, &q))
 		return true;
 	return start_parsed(r, text, len);
+}
+
+bool
+request_refuse(struct vault *v, struct conn *c, const struct err *e)
+{
+	struct request *r = request_new(v, c);
+
+	if (r == NULL)
+		return false;
+	r->verb = &verb_unknown;
+	r->err = *e;
+	answer_ready(r);
+	return true;
 }
 
 void

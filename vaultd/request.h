@@ -49,6 +49,9 @@ struct request {
  * order through conn_ready(). Protocol errors: returns false and conn closes. */
 bool request_start(struct vault *v, struct conn *c, char *text, size_t len);
 
+/* A call that is not even looked at: E is its answer, in its turn. */
+bool request_refuse(struct vault *v, struct conn *c, const struct err *e);
+
 /* Before a helper is asked: writes the call's `begin` line. From then on the answer may come
  * at any time, also before run() has returned REQUEST_WAIT. */
 void request_defer(struct request *r);

@@ -17,6 +17,7 @@
 #include "vaultd/refresh.h"
 #include "vaultd/vault.h"
 #include "vaultd/verb_connect.h"
+#include "vaultd/verbs.h"
 
 /* ---- what a new connection is and where it goes */
 

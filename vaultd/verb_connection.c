@@ -17,6 +17,7 @@
 #include "vaultd/refresh.h"
 #include "vaultd/vault.h"
 #include "vaultd/verb_connect.h"
+#include "vaultd/verbs.h"
 
 struct named_args {
 	const char	*connection, *name;

@@ -22,6 +22,7 @@
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
 #include "vaultd/vault.h"
+#include "vaultd/verbs.h"
 
 #define MIN_TTL_DEFAULT	60
 

@@ -1,0 +1,120 @@
+/*
+ * reload.c - see reload.h.
+ */
+#include "vaultd/reload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/errors.h"
+#include "common/log.h"
+#include "vaultd/audit_line.h"
+#include "vaultd/names.h"
+#include "vaultd/vault.h"
+
+struct reload {
+	struct vault	*vault;
+	struct policy	*policy;
+	struct err	 err;
+	int		 rc;
+	void		(*done)(void *arg, int rc, const struct err *e);
+	void		*arg;
+};
+
+static bool
+known_connector(void *arg, const char *id)
+{
+	return catalogue_find(arg, id) != NULL;
+}
+
+static int
+load(struct vault *v, struct policy **ret, struct err *e)
+{
+	struct policy_known known = { known_connector, &v->catalogue };
+
+	return policy_load(v->conf.policy_dir, NULL, &known, v->conf.check_policy_owner, ret, e);
+}
+
+static void
+log_warnings(const struct policy *p)
+{
+	const struct policy_warning *w;
+	size_t n = policy_warnings(p, &w);
+
+	for (size_t i = 0; i < n; i++)
+		log_warn("policy: %s", w[i].text);
+}
+
+int
+policy_start(struct vault *v, struct err *e)
+{
+	if (load(v, &v->policy, e) != 0)
+		return e->code;
+	log_warnings(v->policy);
+	log_info("policy loaded hash=%.16s", policy_hash(v->policy));
+	return 0;
+}
+
+/* In the look-up thread: catalogue and config do not change while the daemon runs. */
+static void
+work(void *arg)
+{
+	struct reload *r = arg;
+
+	r->rc = load(r->vault, &r->policy, &r->err);
+}
+
+static void
+audit(struct reload *r)
+{
+	struct job *j = calloc(1, sizeof *j);
+
+	if (j == NULL)
+		return;
+	audit_line_system(&j->line, r->vault, "policy.load", NULL, NULL,
+	    r->rc != 0 ? &r->err : NULL);
+	j->done = job_free;
+	journal_submit(r->vault->journal, j);
+}
+
+static void
+loaded(void *arg)
+{
+	struct reload *r = arg;
+	struct vault *v = r->vault;
+
+	v->reloading = false;
+	if (r->rc == 0) {
+		policy_unref(v->policy);
+		v->policy = r->policy;
+		v->policy_error[0] = '\0';
+		names_flush(v->names);
+		log_warnings(v->policy);
+		log_info("policy reloaded hash=%.16s", policy_hash(v->policy));
+	} else {
+		snprintf(v->policy_error, sizeof v->policy_error, "%s", r->err.text);
+		log_error("policy not reloaded, the last good set stays: %s", r->err.text);
+	}
+	audit(r);
+	if (r->done != NULL)
+		r->done(r->arg, r->rc, &r->err);
+	free(r);
+}
+
+void
+policy_reload(struct vault *v, void (*done)(void *arg, int rc, const struct err *e),
+    void *arg)
+{
+	struct reload *r = v->reloading ? NULL : calloc(1, sizeof *r);
+	struct err e;
+
+	if (r == NULL) {
+		err_name(&e, ERR_BUSY, "a reload is under way");
+		if (done != NULL)
+			done(arg, (int)e.code, &e);
+		return;
+	}
+	v->reloading = true;
+	*r = (struct reload){ .vault = v, .done = done, .arg = arg };
+	names_run(v->names, work, loaded, r);
+}

@@ -1,0 +1,397 @@
+/*
+ * verb_app.c - vaultd.Apps: the organisation's own OAuth apps. The client secret goes to
+ * egress once, which seals it behind the expanded destination; nothing reads it back.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/role.h"
+#include "vaultd/conn.h"
+#include "vaultd/egress.h"
+#include "vaultd/objects.h"
+#include "vaultd/vault.h"
+#include "vaultd/verbs.h"
+
+struct app_args {
+	const char	*name, *connector, *client_id, *client_auth, *redirect_uri, *owner,
+			*purpose;
+	struct secret	 client_secret;
+	struct strings	 scopes;
+	struct ex_vars	 variables;
+	int64_t		 rotate_by;
+	/* found or made */
+	struct app	 a;
+	uint64_t	 generation;
+};
+
+static void
+app_args_done(void *args)
+{
+	struct app_args *a = args;
+
+	secret_done(&a->client_secret);
+	app_done(&a->a);
+}
+
+static int
+app_object(struct request *r, struct err *e)
+{
+	struct app_args *a = r->args;
+
+	if (object_find_app(r->vault, a->name, &a->a, &a->generation, e) != 0)
+		return e->code;
+	snprintf(r->object_name, sizeof r->object_name, "app %s", a->a.name);
+	r->object_id = a->a.id;
+	r->object.app = a->a.name;
+	r->object.connector = a->a.connector;
+	return 0;
+}
+
+static void
+app_reply(struct request *r)
+{
+	struct app_args *a = r->args;
+	struct err e;
+	char id[ID_TEXT];
+
+	id_text(&a->a.id, id);
+	app_done(&a->a);
+	if (object_find_app(r->vault, id, &a->a, &a->generation, &e) == 0)
+		r->reply = json_pack("{s:o}", "app", object_app_json(&a->a, a->generation));
+}
+
+/* ---- sealing, for Add and SetSecret */
+
+static int
+seal_store(struct request *r, struct slice body, struct err *e)
+{
+	struct app_args *a = r->args;
+	AUTO(seal_app_result) res = { 0 };
+	struct app *app = &a->a;
+
+	if (seal_app_result_get(body, &res, e) != 0)
+		return e->code;
+	buf_done(&app->blob);
+	app->blob = buf_take(&res.blob);
+	app->connector_version = res.connector_version;
+	snprintf(app->authorization_url, sizeof app->authorization_url, "%s",
+	    res.authorization_url);
+	snprintf(app->token_url, sizeof app->token_url, "%s", res.token_url);
+	snprintf(app->issuer, sizeof app->issuer, "%s", res.issuer);
+	app->iss_required = res.iss_required;
+	r->after = app_reply;
+	if (object_put_wrap(r->vault, &r->changes, &app->id, PURPOSE_GRANT,
+		buf_slice(&res.wrap), e) != 0)
+		return e->code;
+	return object_put_app(r->vault, &r->changes, app, a->generation, e);
+}
+
+static void
+sealed(void *arg, int rc, struct slice body, struct err *e)
+{
+	struct request *r = arg;
+
+	if (rc == 0)
+		rc = seal_store(r, body, e);
+	if (rc != 0)
+		changes_done(&r->changes);
+	request_resume(r, rc, e);
+}
+
+static int
+ask_seal(struct request *r)
+{
+	struct app_args *a = r->args;
+	struct seal_app q = { .app = a->a.id, .version = a->a.version, .vars = a->a.vars };
+	AUTO(msg) m = { 0 };
+
+	snprintf(q.connector, sizeof q.connector, "%s", a->a.connector);
+	snprintf(q.client_id, sizeof q.client_id, "%s", a->a.client_id);
+	snprintf(q.client_auth, sizeof q.client_auth, "%s", a->a.client_auth);
+	q.client_secret = secret_take(&a->client_secret);
+	msg_secret(&m);
+	seal_app_put(&m, &q);
+	seal_app_done(&q);
+	request_defer(r);
+	egress_call(r->vault->egress, EGRESS_SEAL_APP, &m, EGRESS_SHORT_MS, sealed, r);
+	return REQUEST_WAIT;
+}
+
+/* ---- Add */
+
+static const struct field add_fields[] = {
+	{ "name", F_NAME, offsetof(struct app_args, name), true, 0 },
+	{ "connector", F_STR, offsetof(struct app_args, connector), true, 63 },
+	{ "client_id", F_STR, offsetof(struct app_args, client_id), true, 511 },
+	{ "client_secret", F_SECRET, offsetof(struct app_args, client_secret), false, 8192 },
+	{ "scopes", F_STRINGS, offsetof(struct app_args, scopes), false, 200 },
+	{ "variables", F_MAP, offsetof(struct app_args, variables), false, 0 },
+	{ "client_auth", F_STR, offsetof(struct app_args, client_auth), false, 31 },
+	{ "redirect_uri", F_STR, offsetof(struct app_args, redirect_uri), false, EX_URL - 1 },
+	{ "owner", F_STR, offsetof(struct app_args, owner), false, 159 },
+	{ "purpose", F_STR, offsetof(struct app_args, purpose), false, 159 },
+	{ "rotate_by", F_INT, offsetof(struct app_args, rotate_by), false, 0 },
+	{ 0 },
+};
+
+static int
+add_object(struct request *r, struct err *e)
+{
+	struct app_args *a = r->args;
+
+	snprintf(r->object_name, sizeof r->object_name, "app %s", a->name);
+	r->object.app = a->name;
+	if (catalogue_find(&r->vault->catalogue, a->connector) == NULL)
+		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
+		    a->connector);
+	return 0;
+}
+
+static int
+invalid(struct err *e, const char *parameter, const char *text)
+{
+	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
+	err_detail(e, "parameter", "%s", parameter);
+	return e->code;
+}
+
+static int
+fill_scopes(struct app_args *a, struct err *e)
+{
+	char *to = a->a.scope;
+	size_t cap = sizeof a->a.scope;
+
+	for (size_t i = 0; i < a->scopes.n; i++) {
+		size_t n = strlen(to);
+
+		if (strpbrk(a->scopes.v[i], " \"\\") != NULL || *a->scopes.v[i] == '\0')
+			return invalid(e, "scopes", "a scope must not be empty or hold spaces");
+		if ((size_t)snprintf(to + n, cap - n, "%s%s", n > 0 ? " " : "",
+			a->scopes.v[i]) >= cap - n)
+			return invalid(e, "scopes", "the scopes are too many");
+	}
+	return 0;
+}
+
+static bool
+is_redirect(const char *uri)
+{
+	return strncmp(uri, "https://", 8) == 0 || strncmp(uri, "http://127.0.0.1", 16) == 0 ||
+	    strncmp(uri, "http://[::1]", 12) == 0 || strncmp(uri, "http://localhost", 16) == 0;
+}
+
+static int
+fill_redirect(struct request *r, struct app_args *a, struct err *e)
+{
+	char id[ID_TEXT];
+
+	if (a->redirect_uri != NULL) {
+		if (!is_redirect(a->redirect_uri))
+			return invalid(e, "redirect_uri",
+			    "a redirect URI is https, or http on a loopback address");
+		snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s", a->redirect_uri);
+		return 0;
+	}
+	/* One per app, so that an answer for one cannot be taken for another's. */
+	id_text(&a->a.id, id);
+	snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s/%s",
+	    r->vault->conf.redirect_base, id);
+	return 0;
+}
+
+static const char *
+or_empty(const char *s)
+{
+	return s == NULL ? "" : s;
+}
+
+static int
+add_run(struct request *r, struct err *e)
+{
+	struct app_args *a = r->args;
+	struct app *app = &a->a;
+	struct slice value;
+
+	if (store_get(r->vault->store, TABLE_APP_BY_NAME,
+		(struct slice){ a->name, strlen(a->name) }, &value, NULL, e) != V_NOT_FOUND)
+		return err_name(e, ERR_NAME_TAKEN, "there is an OAuth app '%s' already", a->name);
+	app->id = r->object_id = id_new();
+	app->version = 1;
+	app->vars = a->variables;
+	app->created = wall_seconds();
+	app->created_by = r->conn->peer.uid;
+	app->rotate_by = a->rotate_by;
+	snprintf(app->name, sizeof app->name, "%s", a->name);
+	snprintf(app->connector, sizeof app->connector, "%s", a->connector);
+	snprintf(app->client_id, sizeof app->client_id, "%s", a->client_id);
+	snprintf(app->client_auth, sizeof app->client_auth, "%s", or_empty(a->client_auth));
+	snprintf(app->owner_note, sizeof app->owner_note, "%s", or_empty(a->owner));
+	snprintf(app->purpose_note, sizeof app->purpose_note, "%s", or_empty(a->purpose));
+	if (fill_scopes(a, e) != 0 || fill_redirect(r, a, e) != 0)
+		return e->code;
+	a->generation = EXPECT_ABSENT;
+	changes_put(&r->changes, TABLE_APP_BY_NAME,
+	    (struct slice){ app->name, strlen(app->name) }, EXPECT_ABSENT,
+	    (struct slice){ app->id.b, sizeof app->id.b });
+	return ask_seal(r);
+}
+
+const struct verb verb_app_add = {
+	.method = "vaultd.Apps.Add",
+	.help = "register an OAuth app",
+	.action = ACT_APP_EDIT,
+	.flags = VERB_CHANGE | VERB_UNSEALED,
+	.fields = add_fields,
+	.args_size = sizeof(struct app_args),
+	.args_done = app_args_done,
+	.object = add_object,
+	.run = add_run,
+};
+
+/* ---- SetSecret */
+
+static const struct field set_secret_fields[] = {
+	{ "app", F_STR, offsetof(struct app_args, name), true, NAME_MAX_LEN },
+	{ "client_secret", F_SECRET, offsetof(struct app_args, client_secret), true, 8192 },
+	{ 0 },
+};
+
+static int
+set_secret_run(struct request *r, struct err *e)
+{
+	struct app_args *a = r->args;
+
+	(void)e;
+	a->a.version++;
+	return ask_seal(r);
+}
+
+const struct verb verb_app_set_secret = {
+	.method = "vaultd.Apps.SetSecret",
+	.help = "a new client secret for an OAuth app",
+	.action = ACT_APP_EDIT,
+	.flags = VERB_CHANGE | VERB_UNSEALED,
+	.fields = set_secret_fields,
+	.args_size = sizeof(struct app_args),
+	.args_done = app_args_done,
+	.object = app_object,
+	.run = set_secret_run,
+};
+
+/* ---- List, Show */
+
+static bool
+list_app(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	struct { struct vault *v; json_t *out; } *l = arg;
+	AUTO(app) a = { 0 };
+	struct id id;
+	struct err e;
+
+	(void)key;
+	(void)generation;
+	if (value.len != sizeof id.b)
+		return true;
+	memcpy(id.b, value.p, sizeof id.b);
+	if (object_app(l->v, &id, &a, &generation, &e) == 0)
+		json_array_append_new(l->out, object_app_json(&a, generation));
+	return true;
+}
+
+static int
+list_run(struct request *r, struct err *e)
+{
+	static const struct slice all = { "", 0 };
+	struct { struct vault *v; json_t *out; } l = { r->vault, json_array() };
+	int rc = store_walk(r->vault->store, TABLE_APP_BY_NAME, all, all, list_app, &l, e);
+
+	r->reply = json_pack("{s:o}", "apps", l.out);
+	return rc;
+}
+
+const struct verb verb_app_list = {
+	.method = "vaultd.Apps.List",
+	.help = "OAuth apps",
+	.action = ACT_APP_VIEW,
+	.run = list_run,
+};
+
+static const struct field app_fields[] = {
+	{ "app", F_STR, offsetof(struct app_args, name), true, NAME_MAX_LEN },
+	{ 0 },
+};
+
+static int
+show_run(struct request *r, struct err *e)
+{
+	struct app_args *a = r->args;
+
+	(void)e;
+	r->reply = json_pack("{s:o}", "app", object_app_json(&a->a, a->generation));
+	return 0;
+}
+
+const struct verb verb_app_show = {
+	.method = "vaultd.Apps.Show",
+	.help = "one OAuth app; never its secret",
+	.action = ACT_APP_VIEW,
+	.fields = app_fields,
+	.args_size = sizeof(struct app_args),
+	.args_done = app_args_done,
+	.object = app_object,
+	.run = show_run,
+};
+
+/* ---- Delete */
+
+static bool
+uses_app(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	struct { struct vault *v; const struct id *app; bool used; } *u = arg;
+	struct connection c;
+	struct id id;
+	struct err e;
+
+	(void)value;
+	(void)generation;
+	if (key.len != sizeof id.b)
+		return true;
+	memcpy(id.b, key.p, sizeof id.b);
+	u->used = object_connection(u->v, &id, false, &c, NULL, &e) == 0 &&
+	    id_equal(&c.app, u->app);
+	return !u->used;
+}
+
+static int
+delete_run(struct request *r, struct err *e)
+{
+	static const struct slice all = { "", 0 };
+	struct app_args *a = r->args;
+	struct { struct vault *v; const struct id *app; bool used; } u =
+	    { r->vault, &a->a.id, false };
+
+	if (store_walk(r->vault->store, TABLE_CONNECTION, all, all, uses_app, &u, e) != 0)
+		return e->code;
+	if (u.used)
+		return err_name(e, ERR_IN_USE, "connections use OAuth app '%s'", a->a.name);
+	changes_remove(&r->changes, TABLE_APP, (struct slice){ a->a.id.b, sizeof a->a.id.b },
+	    a->generation);
+	changes_remove(&r->changes, TABLE_APP_BY_NAME,
+	    (struct slice){ a->a.name, strlen(a->a.name) }, EXPECT_ANY);
+	return object_remove_wrap(r->vault, &r->changes, &a->a.id, PURPOSE_GRANT, e);
+}
+
+const struct verb verb_app_delete = {
+	.method = "vaultd.Apps.Delete",
+	.help = "forget an OAuth app that nothing uses",
+	.action = ACT_APP_EDIT,
+	.flags = VERB_CHANGE,
+	.fields = app_fields,
+	.args_size = sizeof(struct app_args),
+	.args_done = app_args_done,
+	.object = app_object,
+	.run = delete_run,
+};

@@ -1,0 +1,239 @@
+/*
+ * verb_folder.c - vaultd.Folders: shared folders. Personal workspaces come by themselves.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/errors.h"
+#include "common/role.h"
+#include "vaultd/conn.h"
+#include "vaultd/objects.h"
+#include "vaultd/vault.h"
+#include "vaultd/verbs.h"
+
+struct folder_args {
+	const char	*path;
+	struct folder	 f, parent;
+	bool		 top;
+	char		 name[NAME_MAX_LEN + 1];
+};
+
+static const struct field path_fields[] = {
+	{ "path", F_STR, offsetof(struct folder_args, path), true, 390 },
+	{ 0 },
+};
+
+/* ---- Create */
+
+static int
+bad_path(struct err *e)
+{
+	err_name(e, ERR_NAME_INVALID, "a shared folder's path is shared/NAME or "
+	    "shared/PARENT/NAME");
+	return e->code;
+}
+
+static bool
+good_name(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n > NAME_MAX_LEN)
+		return false;
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* Policy is asked about the folder to be, whether or not its parent exists. */
+static int
+create_object(struct request *r, struct err *e)
+{
+	struct folder_args *a = r->args;
+	const char *slash = strrchr(a->path, '/');
+
+	if (strncmp(a->path, "shared/", 7) != 0 || !good_name(slash + 1))
+		return bad_path(e);
+	a->top = slash == a->path + 6;
+	snprintf(a->name, sizeof a->name, "%s", slash + 1);
+	snprintf(r->folder, sizeof r->folder, "%s", a->path);
+	snprintf(r->object_name, sizeof r->object_name, "%s", a->path);
+	r->object.class = FOLDER_SHARED;
+	r->object.folder = r->folder;
+	return request_decide(r, a->top ? ACT_FOLDER_CREATE : ACT_FOLDER_CREATE_SUB);
+}
+
+static void
+created(struct request *r)
+{
+	struct folder_args *a = r->args;
+
+	r->reply = json_pack("{s:o}", "folder", object_folder_json(r, &a->f));
+}
+
+static int
+find_parent(struct request *r, struct folder_args *a, struct err *e)
+{
+	char path[400];
+
+	if (a->top) {
+		a->parent.id = root_shared;
+		return 0;
+	}
+	snprintf(path, sizeof path, "%.*s", (int)(strrchr(a->path, '/') - a->path), a->path);
+	return object_find_folder(r, path, &a->parent, e);
+}
+
+static int
+create_run(struct request *r, struct err *e)
+{
+	struct folder_args *a = r->args;
+	unsigned char key[KEY_MAX_LEN];
+	struct slice value;
+
+	if (find_parent(r, a, e) != 0)
+		return e->code;
+	if (store_get(r->vault->store, TABLE_FOLDER_BY_NAME,
+		object_name_key(&a->parent.id, a->name, key), &value, NULL, e) != V_NOT_FOUND)
+		return err_name(e, ERR_NAME_TAKEN, "there is a folder %s already", a->path);
+	a->f = (struct folder){ .id = id_new(), .parent = a->parent.id,
+		.class = FOLDER_SHARED, .owner = r->conn->peer.uid, .created = wall_seconds() };
+	snprintf(a->f.name, sizeof a->f.name, "%s", a->name);
+	r->object_id = a->f.id;
+	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
+	    object_name_key(&a->parent.id, a->name, key), EXPECT_ABSENT,
+	    (struct slice){ a->f.id.b, sizeof a->f.id.b });
+	r->after = created;
+	return object_put_folder(r->vault, &r->changes, &a->f, EXPECT_ABSENT, e);
+}
+
+const struct verb verb_folder_create = {
+	.method = "vaultd.Folders.Create",
+	.help = "make a shared folder",
+	.action = ACT_NONE,	/* create_object() asks: which permission depends on the path */
+	.flags = VERB_CHANGE | VERB_NAMED,
+	.fields = path_fields,
+	.args_size = sizeof(struct folder_args),
+	.object = create_object,
+	.run = create_run,
+};
+
+/* ---- List */
+
+struct list {
+	struct request	*r;
+	json_t		*out;
+	int		 depth;
+};
+
+static bool
+list_one(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	static const struct slice start = { "", 0 };
+	struct list *l = arg;
+	struct policy_decision d;
+	struct folder f;
+	struct id id;
+	struct err e;
+	char path[400];
+
+	(void)key;
+	(void)generation;
+	if (value.len != sizeof id.b)
+		return true;
+	memcpy(id.b, value.p, sizeof id.b);
+	if (object_folder(l->r->vault, &id, &f, &e) != 0)
+		return true;
+	object_folder_path(l->r->vault, l->r, &f, path, sizeof path);
+	if (request_may(l->r, ACT_FOLDER_VIEW,
+		&(struct policy_object){ .class = FOLDER_SHARED, .folder = path }, &d))
+		json_array_append_new(l->out, object_folder_json(l->r, &f));
+	if (++l->depth < 8)
+		store_walk(l->r->vault->store, TABLE_FOLDER_BY_NAME,
+		    (struct slice){ f.id.b, sizeof f.id.b }, start, list_one, l, &e);
+	l->depth--;
+	return true;
+}
+
+static int
+list_run(struct request *r, struct err *e)
+{
+	static const struct slice start = { "", 0 };
+	struct list l = { .r = r, .out = json_array() };
+	struct folder own;
+
+	if (object_find_folder(r, "personal", &own, e) == 0)
+		json_array_append_new(l.out, object_folder_json(r, &own));
+	store_walk(r->vault->store, TABLE_FOLDER_BY_NAME,
+	    (struct slice){ root_shared.b, sizeof root_shared.b }, start, list_one, &l, e);
+	r->reply = json_pack("{s:o}", "folders", l.out);
+	return 0;
+}
+
+const struct verb verb_folder_list = {
+	.method = "vaultd.Folders.List",
+	.help = "folders the caller may see",
+	.action = ACT_NONE,
+	.flags = VERB_NAMED,
+	.run = list_run,
+};
+
+/* ---- Delete */
+
+static int
+delete_object(struct request *r, struct err *e)
+{
+	struct folder_args *a = r->args;
+
+	if (object_find_folder(r, a->path, &a->f, e) != 0)
+		return e->code;
+	object_set_folder(r, &a->f);
+	r->object_id = a->f.id;
+	return 0;
+}
+
+static bool
+found_one(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	(void)key;
+	(void)value;
+	(void)generation;
+	*(bool *)arg = true;
+	return false;
+}
+
+static int
+delete_run(struct request *r, struct err *e)
+{
+	static const struct slice start = { "", 0 };
+	struct folder_args *a = r->args;
+	struct slice prefix = { a->f.id.b, sizeof a->f.id.b };
+	unsigned char key[KEY_MAX_LEN];
+	char uid[16];
+	bool used = false;
+
+	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_FOLDER, prefix, start, found_one,
+		&used, e) != 0 ||
+	    store_walk(r->vault->store, TABLE_FOLDER_BY_NAME, prefix, start, found_one, &used,
+		e) != 0)
+		return e->code;
+	if (used)
+		return err_name(e, ERR_IN_USE, "folder %s is not empty", r->folder);
+	object_uid_name(a->f.owner, uid);
+	changes_remove(&r->changes, TABLE_FOLDER, prefix, EXPECT_ANY);
+	changes_remove(&r->changes, TABLE_FOLDER_BY_NAME, object_name_key(&a->f.parent,
+	    a->f.class == FOLDER_PERSONAL ? uid : a->f.name, key), EXPECT_ANY);
+	return 0;
+}
+
+const struct verb verb_folder_delete = {
+	.method = "vaultd.Folders.Delete",
+	.help = "remove an empty folder",
+	.action = ACT_FOLDER_DELETE,
+	.flags = VERB_CHANGE,
+	.fields = path_fields,
+	.args_size = sizeof(struct folder_args),
+	.object = delete_object,
+	.run = delete_run,
+};

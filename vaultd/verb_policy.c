@@ -1,0 +1,137 @@
+/*
+ * verb_policy.c - vaultd.Policy: what is in force, reading it again, and why.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/errors.h"
+#include "vaultd/conn.h"
+#include "vaultd/reload.h"
+#include "vaultd/request.h"
+#include "vaultd/vault.h"
+#include "vaultd/verbs.h"
+
+static json_t *
+warnings(const struct vault *v)
+{
+	const struct policy_warning *w;
+	size_t n = policy_warnings(v->policy, &w);
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(a, json_string(w[i].text));
+	return a;
+}
+
+/* ---- Reload */
+
+static void
+reloaded(void *arg, int rc, const struct err *e)
+{
+	struct request *r = arg;
+
+	if (rc == 0)
+		r->reply = json_pack("{s:s, s:o}", "hash", policy_hash(r->vault->policy),
+		    "warnings", warnings(r->vault));
+	request_resume(r, rc, e);
+}
+
+static int
+reload_run(struct request *r, struct err *e)
+{
+	(void)e;
+	request_defer(r);
+	policy_reload(r->vault, reloaded, r);
+	return REQUEST_WAIT;
+}
+
+const struct verb verb_policy_reload = {
+	.method = "vaultd.Policy.Reload",
+	.help = "read the policy files again",
+	.action = ACT_POLICY_RELOAD,
+	.flags = VERB_CHANGE,
+	.run = reload_run,
+};
+
+/* ---- Show */
+
+static int
+show_run(struct request *r, struct err *e)
+{
+	const struct vault *v = r->vault;
+
+	(void)e;
+	r->reply = json_pack("{s:s, s:o, s:o, s:s}", "hash", policy_hash(v->policy), "error",
+	    v->policy_error[0] == '\0' ? json_null() : json_string(v->policy_error),
+	    "warnings", warnings(v), "directory", v->conf.policy_dir);
+	return 0;
+}
+
+const struct verb verb_policy_show = {
+	.method = "vaultd.Policy.Show",
+	.help = "the policy set in force",
+	.action = ACT_POLICY_READ,
+	.run = show_run,
+};
+
+/* ---- Explain */
+
+struct explain_args {
+	const char	*action, *folder, *connector, *auth_type, *app;
+};
+
+static const struct field explain_fields[] = {
+	{ "action", F_STR, offsetof(struct explain_args, action), true, 60 },
+	{ "folder", F_STR, offsetof(struct explain_args, folder), false, 390 },
+	{ "connector", F_STR, offsetof(struct explain_args, connector), false, 63 },
+	{ "auth_type", F_STR, offsetof(struct explain_args, auth_type), false, 60 },
+	{ "app", F_STR, offsetof(struct explain_args, app), false, 120 },
+	{ 0 },
+};
+
+static enum policy_action
+action_of(const char *name)
+{
+	for (enum policy_action a = ACT_NONE + 1; a < ACT_MAX; a++)
+		if (strcmp(policy_action_name(a), name) == 0)
+			return a;
+	return ACT_NONE;
+}
+
+static int
+explain_run(struct request *r, struct err *e)
+{
+	struct explain_args *a = r->args;
+	enum policy_action action = action_of(a->action);
+	struct policy_object o = { .connector = a->connector, .auth_type = a->auth_type,
+		.byoa = a->app != NULL, .app = a->app };
+	struct policy_decision d;
+
+	if (action == ACT_NONE) {
+		err_name(e, ERR_INVALID_PARAMETER, "there is no action '%.60s'", a->action);
+		err_detail(e, "parameter", "action");
+		return e->code;
+	}
+	if (a->folder != NULL && strncmp(a->folder, "shared/", 7) == 0) {
+		o.class = FOLDER_SHARED;
+		o.folder = a->folder;
+	} else if (a->folder != NULL) {
+		o.class = FOLDER_PERSONAL;
+		o.folder = "personal";
+		o.own = strcmp(a->folder, "personal") == 0;
+	}
+	request_may(r, action, &o, &d);
+	r->reply = json_pack("{s:b, s:s, s:s, s:s, s:s, s:s}", "allow", (int)d.allow,
+	    "policy_file", d.file, "rule", d.rule, "policy", d.policy, "level", d.level, "text",
+	    d.text);
+	return 0;
+}
+
+const struct verb verb_policy_explain = {
+	.method = "vaultd.Policy.Explain",
+	.help = "would the caller be allowed, and by which rule?",
+	.action = ACT_NONE,
+	.fields = explain_fields,
+	.args_size = sizeof(struct explain_args),
+	.run = explain_run,
+};

@@ -1,0 +1,52 @@
+/*
+ * verbs.c - the table of every method. To add one: its row in a verb_NOUN.c, a line
+ * in verbs.h and here, its
+ * method in the IDL (docs/).
+ */
+#include <string.h>
+
+#include "vaultd/verbs.h"
+
+const struct verb *const verbs[] = {
+	&verb_token_get,
+	&verb_service_info,
+	&verb_service_description,
+	&verb_vault_status,
+	&verb_vault_whoami,
+	&verb_vault_seal,
+	&verb_vault_unseal,
+	&verb_vault_backup,
+	&verb_connection_begin,
+	&verb_connection_reconnect,
+	&verb_connection_finish,
+	&verb_connection_create_static,
+	&verb_connection_list,
+	&verb_connection_show,
+	&verb_connection_rename,
+	&verb_connection_delete,
+	&verb_app_add,
+	&verb_app_set_secret,
+	&verb_app_list,
+	&verb_app_show,
+	&verb_app_delete,
+	&verb_folder_create,
+	&verb_folder_list,
+	&verb_folder_delete,
+	&verb_connector_list,
+	&verb_connector_show,
+	&verb_policy_reload,
+	&verb_policy_show,
+	&verb_policy_explain,
+	&verb_audit_head,
+	&verb_key_status,
+	NULL,
+};
+
+const struct verb *
+verb_find(const char *method, size_t len)
+{
+	for (const struct verb *const *v = verbs; *v != NULL; v++)
+		if (strlen((*v)->method) == len && memcmp((*v)->method, method, len) == 0)
+			return *v;
+	return NULL;
+}

@@ -1,0 +1,21 @@
+/*
+ * verbs.h - the rows of every method; each stands beside its handler in a verb_NOUN.c (the
+ * two of org.varlink.service in varlink.c).
+ */
+#pragma once
+
+#include "vaultd/verb.h"
+#include "vaultd/verb_token.h"
+
+extern const struct verb verb_service_info, verb_service_description;
+extern const struct verb verb_vault_status, verb_vault_whoami, verb_vault_seal,
+    verb_vault_unseal, verb_vault_backup;
+extern const struct verb verb_connection_begin, verb_connection_reconnect,
+    verb_connection_finish, verb_connection_create_static, verb_connection_list,
+    verb_connection_show, verb_connection_rename, verb_connection_delete;
+extern const struct verb verb_app_add, verb_app_set_secret, verb_app_list, verb_app_show,
+    verb_app_delete;
+extern const struct verb verb_folder_create, verb_folder_list, verb_folder_delete;
+extern const struct verb verb_connector_list, verb_connector_show;
+extern const struct verb verb_policy_reload, verb_policy_show, verb_policy_explain;
+extern const struct verb verb_audit_head, verb_key_status;

@@ -116,7 +116,17 @@ $(BUILD)/tests/$(1)/test-%: $(1)/test-%.c tests/unit.h $(call archs,$(1))
 endef
 $(foreach d,common vaultd pkcs11 egress launch policy client connectors,$(eval $(call unit,$(d))))
 
-tests: $(TESTS)
+# ---- what scenarios need besides: players and fault injectors
+TOOLS := $(BUILD)/tests/hsmtool $(BUILD)/tests/faultmod.so
+$(BUILD)/tests/hsmtool: tests/hsmtool/hsmtool.c $(A)/common.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_) $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/common.a $(LIBS_common)
+$(BUILD)/tests/faultmod.so: tests/faultmod/faultmod.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) $(WARN) $(P11_CFLAGS) -fPIC -fvisibility=hidden \
+	    -shared -o $@ $<
+
+tests: $(TESTS) $(TOOLS)
 	@:
 check-unit: all $(TESTS)	## unit tests alone
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -j2 --exec '' $(TESTS)

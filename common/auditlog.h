@@ -38,7 +38,7 @@ struct audit_report {
 	uint64_t	 seq;		/* line at or before the fault */
 	uint64_t	 lines, first_seq;
 	struct audit_head head;		/* of the good part */
-	char		 text[320];	/* for people: what and where */
+	char		 text[640];	/* for people: what and where */
 	char		 last_time[40];	/* t of the last good line */
 };
 
@@ -56,3 +56,17 @@ int audit_verify(const char *dir, const struct audit_head *promised,
 void audit_genesis(unsigned char ret[32]);
 /* Builds the start of a line, `{"seq":N,"prev":"...",` into OUT (128 bytes). */
 size_t audit_line_start(const struct audit_head *head, char out[128]);
+
+/* ---- pieces for the journal's recovery */
+
+/* First sequence numbers of the segments of DIR, ascending; the caller frees. */
+int audit_segments(const char *dir, uint64_t **ret, size_t *ret_n, struct err *e);
+void audit_segment_name(uint64_t seq, char out[40]);
+bool audit_segment_seq(const char *name, uint64_t *ret);
+/* Maps a segment; RET is its text. The caller unmaps *RET_MAPPED bytes if not 0. */
+int audit_segment_map(const char *dir, uint64_t seq, struct slice *ret, size_t *ret_mapped,
+    struct err *e);
+/* A line without its newline; PREV gets 64 digits. */
+bool audit_line_parse(struct slice line, uint64_t *seq, char prev[65]);
+/* The text of a plain member (no escapes in it). FALSE: not there, or too long. */
+bool audit_line_member(struct slice line, const char *name, char *out, size_t cap);

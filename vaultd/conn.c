@@ -1,5 +1,9 @@
 /*
- * conn.c - see conn.h.
+ * conn.c - see conn.h. main.c accepts; request.c enqueues and says when an answer is
+ * ready. Answers stay in their requests until they are sent, several in one call.
+ *
+ * A connection is freed in two places only: at the end of an event of its own, and in
+ * conn_flush_all(). What request.c calls never frees it.
  */
 #include "vaultd/conn.h"
 
@@ -7,140 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/errors.h"
-#include "common/log.h"
 #include "common/role.h"
 #include "vaultd/request.h"
 #include "vaultd/varlink.h"
 #include "vaultd/vault.h"
 
-#define READ_CHUNK	16384
-
-static void serve(struct conn *c);
-
-/* ---- life */
-
-static void
-conn_free(struct conn *c)
-{
-	struct vault *v = c->vault;
-
-	while (c->first != NULL) {	/* at shutdown only: answers not given */
-		struct request *r = c->first;
-
-		c->first = r->next;
-		limits_call_done(c->bucket);
-		request_free(r);
-	}
-	*(c->prev != NULL ? &c->prev->next : &v->conns) = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
-	if (c->rd != NULL)
-		event_free(c->rd);
-	if (c->wr != NULL)
-		event_free(c->wr);
-	close(c->fd);
-	limits_bytes(&v->limits, c->bucket, -(ssize_t)(c->in.cap + c->out.cap));
-	limits_disconnect(&v->limits, c->bucket);
-	buf_done(&c->in);
-	buf_done(&c->out);
-	free(c);
-}
-
-/* The peer left, or broke the protocol. Its descriptor stays open until the last answer
- * in flight came back: a reused number would hand it to a stranger. */
-static void
-leave(struct conn *c)
-{
-	if (c->gone)
-		return;
-	c->gone = true;
-	event_del(c->rd);
-	event_del(c->wr);
-	shutdown(c->fd, SHUT_RDWR);
-	if (!c->dirty) {
-		c->dirty = true;
-		c->dirty_next = c->vault->dirty;
-		c->vault->dirty = c;
-	}
-}
-
-/* One message to somebody who is not let in. */
-static void
-turn_away(struct conn *c, struct err *e)
-{
-	struct buf out = { 0 };
-
-	if (varlink_error(&out, e, ""))
-		(void)!send(c->fd, out.p, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	buf_done(&out);
-	close(c->fd);
-	free(c);
-}
-
-static bool
-is_operator(const struct vault *v, const struct peer *p)
-{
-	if (p->uid == 0)
-		return true;
-	for (size_t i = 0; v->operator_gid != (gid_t)-1 && i < p->ngids; i++)
-		if (p->gids[i] == v->operator_gid)
-			return true;
-	return false;
-}
-
-static bool
-named(const struct conn *c)
-{
-	struct policy_subject s = { .uid = c->peer.uid, .gids = c->peer.gids,
-		.ngids = c->peer.ngids, .unit = c->peer.unit[0] != '\0' ? c->peer.unit : NULL,
-		.operator = c->operator };
-
-	return c->operator || policy_names_subject(c->vault->policy, &s);
-}
+#define READ_MIN	4096
+#define READ_MAX	65536
+#define SEND_BATCH	32	/* answers in one sendmsg(2) */
 
 static void readable(evutil_socket_t fd, short what, void *arg);
 static void writable(evutil_socket_t fd, short what, void *arg);
 
-void
-conn_accept(struct vault *v, int fd)
-{
-	struct conn *c = calloc(1, sizeof *c);
-	struct err e;
-
-	if (c == NULL) {
-		close(fd);
-		return;
-	}
-	c->vault = v;
-	c->fd = fd;
-	if (peer_of(fd, &c->peer, &e) != 0) {
-		err_name(&e, ERR_IDENTITY_UNKNOWN, "the kernel does not say who you are");
-		turn_away(c, &e);
-		return;
-	}
-	c->operator = is_operator(v, &c->peer);
-	c->bucket = limits_bucket(&v->limits, c->peer.uid, named(c));
-	if (c->bucket == NULL || !limits_connect(&v->limits, c->bucket)) {
-		err_name(&e, ERR_BUSY, "too many connections%s",
-		    c->bucket != NULL && c->bucket->shared ? " of users that no policy names" : "");
-		turn_away(c, &e);
-		return;
-	}
-	c->rd = event_new(v->base, fd, EV_READ | EV_PERSIST, readable, c);
-	c->wr = event_new(v->base, fd, EV_WRITE, writable, c);
-	must(c->rd != NULL && c->wr != NULL);
-	c->next = v->conns;
-	if (v->conns != NULL)
-		v->conns->prev = c;
-	v->conns = c;
-	event_add(c->rd, NULL);
-	c->reading = true;
-}
-
-/* ---- in */
+/* ---- the queue */
 
 void
 conn_enqueue(struct conn *c, struct request *r)
@@ -153,113 +40,97 @@ conn_enqueue(struct conn *c, struct request *r)
 	c->inflight++;
 }
 
-static bool
-room(struct conn *c)
+static void
+release(struct conn *c, struct request *r)
 {
-	size_t was = c->in.cap;
-	void *p = buf_room(&c->in, READ_CHUNK);
-
-	if (p == NULL)
-		return false;
-	return limits_bytes(&c->vault->limits, c->bucket, (ssize_t)(c->in.cap - was));
+	limits_bytes(&c->vault->limits, c->bucket, -(ssize_t)r->charged);
+	if (r->counted)
+		limits_call_done(c->bucket);
+	c->inflight--;
+	request_free(r);
 }
 
 static void
-too_long(struct conn *c)
+pop_first(struct conn *c)
 {
-	struct buf out = { 0 };
-	struct err e;
+	struct request *r = c->first;
 
-	err_name(&e, ERR_LIMIT_EXCEEDED, "a call is at most %u bytes", MESSAGE_MAX);
-	if (c->first == NULL && varlink_error(&out, &e, ""))
-		(void)!send(c->fd, out.p, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	buf_done(&out);
-	leave(c);
+	c->first = r->next;
+	if (c->first == NULL)
+		c->last = NULL;
+	c->sent = 0;
+	release(c, r);
+}
+
+/* WAS: the one before it. */
+static void
+drop_last(struct conn *c, struct request *was)
+{
+	struct request *r = c->last;
+
+	c->last = was;
+	if (was != NULL)
+		was->next = NULL;
+	else
+		c->first = NULL;
+	release(c, r);
+}
+
+/* ---- life */
+
+static void
+free_input(struct conn *c)
+{
+	limits_bytes(&c->vault->limits, c->bucket, -(ssize_t)c->charged);
+	c->charged = c->scanned = 0;
+	buf_done(&c->in);
 }
 
 static void
-forget_input(struct conn *c, size_t n)
+conn_free(struct conn *c)
 {
-	memmove(c->in.p, c->in.p + n, c->in.len - n);
-	explicit_bzero(c->in.p + c->in.len - n, n);
-	c->in.len -= n;
-	if (c->in.len == 0 && c->in.cap > READ_CHUNK) {
-		limits_bytes(&c->vault->limits, c->bucket, -(ssize_t)c->in.cap);
-		buf_done(&c->in);
-	}
+	struct vault *v = c->vault;
+
+	while (c->first != NULL)	/* only when the daemon stops */
+		pop_first(c);
+	free_input(c);
+	if (c->prev != NULL)
+		c->prev->next = c->next;
+	else
+		v->conns = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	event_free(c->rd);
+	if (c->wr != NULL)
+		event_free(c->wr);
+	close(c->fd);
+	limits_disconnect(&v->limits, c->bucket);
+	free(c);
 }
 
-/* Over the bound of its uid a call is answered Busy, in its turn. */
-static bool
-start(struct conn *c, char *text, size_t len)
+/* At the end of an event. One that is on the dirty list is freed from there. */
+static void
+end_turn(struct conn *c)
 {
-	struct err e;
+	if (c->first == NULL && (c->closing || c->gone) && !c->dirty)
+		conn_free(c);
+}
 
-	if (limits_call(&c->vault->limits, c->bucket, boot_ms()))
-		return request_start(c->vault, c, text, len);
-	err_name(&e, ERR_BUSY, "too many calls are under way or were made this second");
-	return request_refuse(c->vault, c, &e);
+/* Answers cannot be delivered. The descriptor stays open until the last call in flight
+ * came back: a reused number would hand its answer to a stranger. */
+static void
+lost(struct conn *c)
+{
+	c->gone = c->closing = true;
+	event_del(c->rd);
+	if (c->wr != NULL)
+		event_del(c->wr);
+	shutdown(c->fd, SHUT_RDWR);
 }
 
 static void
-serve(struct conn *c)
+mark_dirty(struct conn *c)
 {
-	size_t off = 0;
-	unsigned char *end;
-
-	while (!c->gone && c->inflight < PIPELINE_MAX && off < c->in.len &&
-	    (end = memchr(c->in.p + off, '\0', c->in.len - off)) != NULL) {
-		size_t n = (size_t)(end - c->in.p) - off;
-
-		if (n > MESSAGE_MAX) {
-			too_long(c);
-			break;
-		}
-		if (!start(c, (char *)c->in.p + off, n))
-			leave(c);
-		off += n + 1;
-	}
-	if (off > 0)
-		forget_input(c, off);
-	if (c->in.len > MESSAGE_MAX && memchr(c->in.p, '\0', c->in.len) == NULL)
-		too_long(c);
-	if (!c->gone && c->reading != (c->inflight < PIPELINE_MAX)) {
-		c->reading = !c->reading;
-		if (c->reading)
-			event_add(c->rd, NULL);
-		else
-			event_del(c->rd);
-	}
-}
-
-static void
-readable(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-	ssize_t n;
-
-	(void)what;
-	if (!room(c)) {
-		leave(c);
-		return;
-	}
-	n = recv((int)fd, c->in.p + c->in.len, READ_CHUNK, 0);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		leave(c);
-		return;
-	}
-	c->in.len += (size_t)n;
-	serve(c);
-}
-
-/* ---- out */
-
-void
-conn_ready(struct conn *c, struct request *r)
-{
-	(void)r;
 	if (c->dirty)
 		return;
 	c->dirty = true;
@@ -267,79 +138,358 @@ conn_ready(struct conn *c, struct request *r)
 	c->vault->dirty = c;
 }
 
-static void
-drop_first(struct conn *c)
-{
-	struct request *r = c->first;
+/* ---- at the door */
 
-	c->first = r->next;
-	if (c->first == NULL)
-		c->last = NULL;
-	c->inflight--;
-	limits_call_done(c->bucket);
-	request_free(r);
+/* One message to somebody who is not let in. */
+static void
+turn_away(int fd, const struct err *e)
+{
+	struct buf out = { 0 };
+
+	if (varlink_error(&out, e, ""))
+		(void)!send(fd, out.p, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	buf_done(&out);
+	close(fd);
 }
 
-/* Ready answers at the head of the queue move to the output, in call order. */
-static void
-collect(struct conn *c)
+static bool
+is_operator(const struct vault *v, const struct peer *p)
 {
-	while (c->first != NULL && c->first->ready) {
-		size_t was = c->out.cap;
+	if (p->uid == 0)
+		return true;
+	if (v->operator_gid == (gid_t)-1)
+		return false;
+	for (size_t i = 0; i < p->ngids; i++)
+		if (p->gids[i] == v->operator_gid)
+			return true;
+	return false;
+}
 
-		if (!c->gone && c->out.len == 0 && c->first->next == NULL) {
-			buf_done(&c->out);
-			c->out = buf_take(&c->first->out);
-			c->sent = 0;
-		} else if (!c->gone) {
-			buf_add(&c->out, c->first->out.p, c->first->out.len);
-		}
-		if (!limits_bytes(&c->vault->limits, c->bucket, (ssize_t)c->out.cap - (ssize_t)was) ||
-		    c->out.failed)
-			leave(c);
-		drop_first(c);
+static bool
+is_named(const struct conn *c)
+{
+	const struct peer *p = &c->peer;
+	struct policy_subject s = {
+		.uid = p->uid, .gids = p->gids, .ngids = p->ngids,
+		.unit = p->unit[0] != '\0' ? p->unit : NULL,
+		.operator = c->operator,
+	};
+
+	return c->operator || policy_names_subject(c->vault->policy, &s);
+}
+
+/* Who is it, and is there room? */
+static int
+admit(struct conn *c, struct err *e)
+{
+	struct limits *l = &c->vault->limits;
+
+	if (peer_of(c->fd, &c->peer, e) != 0) {
+		char why[sizeof e->text];
+
+		memcpy(why, e->text, sizeof why);
+		return e->id != ERR_NONE ? (int)e->code :
+		    err_name(e, ERR_IDENTITY_UNKNOWN, "the kernel does not say who you are: "
+			"%.200s", why);
 	}
+	c->operator = is_operator(c->vault, &c->peer);
+	c->bucket = limits_bucket(l, c->peer.uid, is_named(c));
+	if (c->bucket == NULL || !limits_connect(l, c->bucket))
+		return err_name(e, ERR_BUSY, "too many connections%s",
+		    c->bucket != NULL && c->bucket->shared ?
+			" of users that no policy names" : "");
+	return 0;
 }
 
 static void
-send_out(struct conn *c)
+link_in(struct conn *c)
 {
-	while (c->sent < c->out.len) {
-		ssize_t n = send(c->fd, c->out.p + c->sent, c->out.len - c->sent,
-		    MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct vault *v = c->vault;
 
-		if (n > 0) {
-			c->sent += (size_t)n;
-			continue;
-		}
-		if (n < 0 && errno == EAGAIN) {
-			event_add(c->wr, NULL);
+	c->next = v->conns;
+	if (v->conns != NULL)
+		v->conns->prev = c;
+	v->conns = c;
+}
+
+void
+conn_accept(struct vault *v, int fd)
+{
+	struct conn *c = calloc(1, sizeof *c);
+	struct event *rd = c == NULL ? NULL :
+	    event_new(v->base, fd, EV_READ | EV_PERSIST, readable, c);
+	struct err e = { 0 };
+
+	if (rd == NULL || event_add(rd, NULL) != 0) {
+		err_name(&e, ERR_BUSY, "the vault is out of memory");
+	} else {
+		*c = (struct conn){ .vault = v, .fd = fd, .rd = rd };
+		if (admit(c, &e) == 0) {
+			link_in(c);
 			return;
 		}
-		if (n < 0 && errno == EINTR)
-			continue;
-		leave(c);
-		return;
 	}
-	limits_bytes(&c->vault->limits, c->bucket, -(ssize_t)c->out.cap);
-	buf_done(&c->out);
-	c->sent = 0;
+	if (rd != NULL)
+		event_free(rd);
+	free(c);
+	turn_away(fd, &e);
+}
+
+/* ---- in */
+
+/* E is the answer to what cannot be read, in its turn; then the connection ends. */
+static void
+refuse(struct conn *c, const struct err *e)
+{
+	c->closing = true;
+	if (!request_refuse(c->vault, c, e))
+		lost(c);
+}
+
+/* Over the bound of its uid a call is answered Busy, in its turn. */
+static bool
+start_call(struct conn *c, char *text, size_t len)
+{
+	struct request *was = c->last;
+	struct err e;
+
+	if (!limits_call(&c->vault->limits, c->bucket, boot_ms())) {
+		err_name(&e, ERR_BUSY, "too many of your calls are under way, or were made "
+		    "this second");
+		return request_refuse(c->vault, c, &e);
+	}
+	if (request_start(c->vault, c, text, len)) {
+		c->last->counted = true;
+		return true;
+	}
+	if (c->last != was)
+		drop_last(c, was);
+	limits_call_done(c->bucket);
+	return false;
 }
 
 static void
-flush(struct conn *c)
+forget_input(struct conn *c, size_t n)
 {
-	collect(c);
-	if (!c->gone)
-		send_out(c);
-	if (!c->gone && c->in.len > 0 && c->inflight < PIPELINE_MAX)
-		serve(c);
-	if (!c->gone && !c->reading && c->inflight < PIPELINE_MAX) {
-		c->reading = true;
-		event_add(c->rd, NULL);
+	if (n == c->in.len || c->closing) {
+		free_input(c);
+		return;
 	}
-	if (c->gone && c->first == NULL && !c->dirty)
-		conn_free(c);
+	memmove(c->in.p, c->in.p + n, c->in.len - n);
+	explicit_bzero(c->in.p + c->in.len - n, n);
+	c->in.len -= n;
+	c->scanned = 0;
+}
+
+static void
+too_long(struct conn *c)
+{
+	struct err e;
+
+	err_name(&e, ERR_LIMIT_EXCEEDED, "a call is at most %u bytes, its NUL included",
+	    MESSAGE_MAX);
+	refuse(c, &e);
+}
+
+/* Input ends here: what no NUL ends is no call. */
+static void
+incomplete(struct conn *c)
+{
+	c->scanned = c->in.len;
+	if (c->in.len >= MESSAGE_MAX)
+		too_long(c);
+	else if (c->eof)
+		c->closing = true;
+}
+
+static void
+serve(struct conn *c)
+{
+	size_t off = 0;
+
+	while (!c->closing && !(c->stalled = c->inflight >= PIPELINE_MAX)) {
+		size_t from = off > c->scanned ? off : c->scanned;
+		char *text = (char *)c->in.p + off, *end = NULL;
+
+		if (from < c->in.len)
+			end = memchr(c->in.p + from, '\0', c->in.len - from);
+		if (end == NULL) {
+			incomplete(c);
+			break;
+		}
+		off += (size_t)(end - text) + 1;
+		if (end - text >= MESSAGE_MAX)
+			too_long(c);
+		else if (!start_call(c, text, (size_t)(end - text)))
+			c->closing = true;
+	}
+	forget_input(c, off);
+	if (c->closing || c->eof || c->stalled)
+		event_del(c->rd);
+	else if (!event_pending(c->rd, EV_READ, NULL))
+		event_add(c->rd, NULL);
+}
+
+/* Room for more input, charged to the uid. 0: none. */
+static size_t
+make_room(struct conn *c)
+{
+	size_t want = c->in.len < READ_MIN ? READ_MIN :
+	    c->in.len > READ_MAX ? READ_MAX : c->in.len;
+	struct err e;
+
+	if (buf_room(&c->in, want) == NULL) {
+		lost(c);
+		return 0;
+	}
+	if (!limits_bytes(&c->vault->limits, c->bucket,
+		(ssize_t)(c->in.cap - c->charged))) {
+		err_name(&e, ERR_BUSY, "too many bytes of your calls and answers wait here");
+		refuse(c, &e);
+		return 0;
+	}
+	c->charged = c->in.cap;
+	return c->in.cap - c->in.len;
+}
+
+static void
+receive(struct conn *c)
+{
+	size_t room = make_room(c);
+	ssize_t n;
+
+	if (room == 0)
+		return;
+	n = recv(c->fd, c->in.p + c->in.len, room, MSG_DONTWAIT);
+	if (n > 0)
+		c->in.len += (size_t)n;
+	else if (n == 0)
+		c->eof = true;
+	else if (errno != EAGAIN && errno != EINTR)
+		lost(c);
+}
+
+static void
+readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (!c->eof && !c->closing && c->in.len < MESSAGE_MAX)
+		receive(c);
+	serve(c);
+	end_turn(c);
+}
+
+/* ---- out */
+
+/* An answer that does not fit is replaced, unless it says that a change was made: those
+ * are small. Then the uid is over its bound until it reads. */
+static void
+charge_answer(struct conn *c, struct request *r)
+{
+	struct limits *l = &c->vault->limits;
+	struct err e;
+
+	if (limits_bytes(l, c->bucket, (ssize_t)r->out.cap)) {
+		r->charged = r->out.cap;
+		return;
+	}
+	if (r->err.code == 0 && !(r->verb->flags & VERB_CHANGE)) {
+		err_name(&e, r->out.len > l->conf.bytes_per_uid ? ERR_LIMIT_EXCEEDED : ERR_BUSY,
+		    "the answer of %zu bytes does not fit into what the vault keeps for you",
+		    r->out.len);
+		buf_done(&r->out);
+		varlink_error(&r->out, &e, r->trace);
+	}
+	limits_bytes_owed(c->bucket, r->out.cap);
+	r->charged = r->out.cap;
+}
+
+void
+conn_ready(struct conn *c, struct request *r)
+{
+	charge_answer(c, r);
+	mark_dirty(c);
+}
+
+static size_t
+gather(const struct conn *c, struct iovec iov[SEND_BATCH])
+{
+	size_t n = 0, skip = c->sent;
+
+	for (struct request *r = c->first; r != NULL && r->ready && n < SEND_BATCH; r = r->next) {
+		iov[n++] = (struct iovec){ r->out.p + skip, r->out.len - skip };
+		skip = 0;
+	}
+	return n;
+}
+
+static void
+count_sent(struct conn *c, size_t n)
+{
+	while (n > 0) {
+		size_t left = c->first->out.len - c->sent;
+
+		if (n < left) {
+			c->sent += n;
+			return;
+		}
+		n -= left;
+		pop_first(c);
+	}
+}
+
+static void
+wait_writable(struct conn *c)
+{
+	if (c->wr == NULL)
+		c->wr = event_new(c->vault->base, c->fd, EV_WRITE, writable, c);
+	if (c->wr == NULL || event_add(c->wr, NULL) != 0)
+		lost(c);
+}
+
+/* Sends what is ready at the head of the queue. An answer without bytes is one that
+ * memory did not suffice for: better no connection than the next answer in its place. */
+static void
+send_ready(struct conn *c)
+{
+	struct iovec iov[SEND_BATCH];
+
+	while (!c->gone && c->first != NULL && c->first->ready) {
+		struct msghdr m = { .msg_iov = iov, .msg_iovlen = gather(c, iov) };
+		ssize_t n = iov[0].iov_len == 0 ? -1 :
+		    sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n > 0)
+			count_sent(c, (size_t)n);
+		else if (iov[0].iov_len > 0 && errno == EAGAIN) {
+			wait_writable(c);
+			break;
+		} else if (iov[0].iov_len == 0 || errno != EINTR)
+			lost(c);
+	}
+	while (c->gone && c->first != NULL && c->first->ready)
+		pop_first(c);
+}
+
+/* Not at once but as an event: what it starts must be in time for the journal's turn. */
+static void
+resume(struct conn *c)
+{
+	if (!c->stalled || c->closing || c->inflight >= PIPELINE_MAX)
+		return;
+	c->stalled = false;
+	event_active(c->rd, EV_READ, 0);
+}
+
+static void
+turn(struct conn *c)
+{
+	send_ready(c);
+	resume(c);
+	end_turn(c);
 }
 
 static void
@@ -347,7 +497,7 @@ writable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	send_out(arg);
+	turn(arg);
 }
 
 void
@@ -358,14 +508,14 @@ conn_flush_all(struct vault *v)
 	while ((c = v->dirty) != NULL) {
 		v->dirty = c->dirty_next;
 		c->dirty = false;
-		flush(c);
+		turn(c);
 	}
 }
 
 void
 conn_close_all(struct vault *v)
 {
+	v->dirty = NULL;
 	while (v->conns != NULL)
 		conn_free(v->conns);
-	v->dirty = NULL;
 }

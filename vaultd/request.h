@@ -43,6 +43,10 @@ struct request {
 	struct buf		 out;
 	bool			 begin_written;	/* a `begin` audit line exists */
 	bool			 ready;		/* out may be sent */
+
+	/* of conn.c: what is charged to the caller's uid */
+	bool			 counted;	/* one of its calls in flight */
+	size_t			 charged;	/* bytes of out */
 };
 
 /* From conn.c: TEXT is one message without its NUL. Takes nothing; the answer follows in

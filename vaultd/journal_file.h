@@ -1,0 +1,38 @@
+/*
+ * journal_file.h - the journal's insides, for its own files: journal.c (threads, queues),
+ * journal_segment.c (files), journal_recover.c (start).
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "vaultd/journal.h"
+
+/* The log being written. Audit thread only, once the threads run. */
+struct segments {
+	const char		*dir;
+	size_t			 size;
+	int			 fd;
+	size_t			 offset;
+	struct audit_head	 head;
+	bool			 spare_wanted, spare_running, spare_ready;
+	pthread_t		 spare_thread;
+	int			 spare_rc;
+};
+
+/* Writes TEXT, whose first line has sequence FIRST, durably; makes a new segment when it
+ * does not fit or the old one fails. */
+int segments_write(struct segments *s, struct slice text, uint64_t first, struct err *e);
+/* Opens the last segment for more at OFFSET; SEQ 0: there is none yet. */
+int segments_open(struct segments *s, uint64_t seq, size_t offset, struct err *e);
+/* The spare is made by a thread of its own; this starts it when there is none. */
+void segments_want_spare(struct segments *s);
+void segments_close(struct segments *s);
+/* Removes whole segments older than DAYS, never the last. RET_TO: last sequence removed,
+ * 0 = none. */
+void segments_retain(struct segments *s, unsigned days, uint64_t *ret_to);
+
+/* What the log's end looks like, held against the store's. Fills S (dir and size set) and
+ * REPORT; NOTES gets lines to append first. */
+int journal_recover(struct segments *s, const struct store_meta *meta, struct buf *notes,
+    struct buf *report, struct err *e);

@@ -25,8 +25,8 @@ get32(const unsigned char *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static void
-head(unsigned char h[FRAME_HEADER], const struct frame *f)
+void
+frame_head(const struct frame *f, unsigned char h[FRAME_HEADER])
 {
 	put32(h, (uint32_t)(FRAME_HEADER - 4 + f->body.len));
 	put32(h + 4, f->id);
@@ -41,7 +41,7 @@ frame_pack(struct buf *out, const struct frame *f)
 
 	if (f->body.len > FRAME_MAX - FRAME_HEADER)
 		return false;
-	head(h, f);
+	frame_head(f, h);
 	return buf_add(out, h, sizeof h) && buf_add(out, f->body.p, f->body.len);
 }
 
@@ -121,7 +121,7 @@ frame_send(int fd, const struct frame *f, int ms, struct err *e)
 
 	if (f->body.len > FRAME_MAX - FRAME_HEADER)
 		return err_set(e, V_LIMIT, "message of %zu bytes is too long", f->body.len);
-	head(h, f);
+	frame_head(f, h);
 	if (move(fd, h, sizeof h, true, until, e) != 0)
 		return e->code;
 	return move(fd, (unsigned char *)f->body.p, f->body.len, true, until, e);

@@ -23,6 +23,8 @@ struct frame {
 	struct slice	body;		/* borrowed */
 };
 
+/* The header alone, for who sends the body from where it is. */
+void frame_head(const struct frame *f, unsigned char h[FRAME_HEADER]);
 /* Writes header and body into OUT (appended). FALSE: too long or memory. */
 bool frame_pack(struct buf *out, const struct frame *f);
 

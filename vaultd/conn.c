@@ -237,13 +237,27 @@ conn_accept(struct vault *v, int fd)
 
 /* ---- in */
 
-/* E is the answer to what cannot be read, in its turn; then the connection ends. */
-static void
-refuse(struct conn *c, const struct err *e)
+/* The answer to what cannot be read, in its turn; then the connection ends. Out of line
+ * as every error is: a struct err is large, and hot functions do without. */
+static __attribute__((noinline)) void
+refuse(struct conn *c, enum err_id id, const char *why)
 {
+	struct err e;
+
+	err_name(&e, id, "%s", why);
 	c->closing = true;
-	if (!request_refuse(c->vault, c, e))
+	if (!request_refuse(c->vault, c, &e))
 		lost(c);
+}
+
+static __attribute__((noinline)) bool
+too_many(struct conn *c)
+{
+	struct err e;
+
+	err_name(&e, ERR_BUSY, "too many of your calls are under way, or were made this "
+	    "second");
+	return request_refuse(c->vault, c, &e);
 }
 
 /* Over the bound of its uid a call is answered Busy, in its turn. */
@@ -251,13 +265,9 @@ static bool
 start_call(struct conn *c, char *text, size_t len)
 {
 	struct request *was = c->last;
-	struct err e;
 
-	if (!limits_call(&c->vault->limits, c->bucket, boot_ms())) {
-		err_name(&e, ERR_BUSY, "too many of your calls are under way, or were made "
-		    "this second");
-		return request_refuse(c->vault, c, &e);
-	}
+	if (!limits_call(&c->vault->limits, c->bucket, boot_ms()))
+		return too_many(c);
 	if (request_start(c->vault, c, text, len)) {
 		c->last->counted = true;
 		return true;
@@ -275,31 +285,41 @@ forget_input(struct conn *c, size_t n)
 		free_input(c);
 		return;
 	}
+	if (n == 0)
+		return;
 	memmove(c->in.p, c->in.p + n, c->in.len - n);
 	explicit_bzero(c->in.p + c->in.len - n, n);
 	c->in.len -= n;
-	c->scanned = 0;
+	c->scanned = c->scanned > n ? c->scanned - n : 0;
 }
 
 static void
 too_long(struct conn *c)
 {
-	struct err e;
-
-	err_name(&e, ERR_LIMIT_EXCEEDED, "a call is at most %u bytes, its NUL included",
-	    MESSAGE_MAX);
-	refuse(c, &e);
+	refuse(c, ERR_LIMIT_EXCEEDED, "a call is at most 256 KiB, its NUL included");
 }
 
-/* Input ends here: what no NUL ends is no call. */
-static void
-incomplete(struct conn *c)
+_Static_assert(MESSAGE_MAX == 256u << 10, "too_long() and docs/PROTOCOL.md say so");
+
+/* The NUL that ends the message at OFF, or NULL. */
+static char *
+find_end(struct conn *c, size_t off)
 {
-	c->scanned = c->in.len;
-	if (c->in.len >= MESSAGE_MAX)
+	size_t from = off > c->scanned ? off : c->scanned;
+	char *end = from == c->in.len ? NULL : memchr(c->in.p + from, '\0', c->in.len - from);
+
+	if (end == NULL)
+		c->scanned = c->in.len;
+	return end;
+}
+
+static void
+serve_one(struct conn *c, char *text, size_t len)
+{
+	if (len >= MESSAGE_MAX)
 		too_long(c);
-	else if (c->eof)
-		c->closing = true;
+	else if (!start_call(c, text, len))
+		c->closing = true;	/* calls before it are still answered */
 }
 
 static void
@@ -307,27 +327,25 @@ serve(struct conn *c)
 {
 	size_t off = 0;
 
-	while (!c->closing && !(c->stalled = c->inflight >= PIPELINE_MAX)) {
-		size_t from = off > c->scanned ? off : c->scanned;
-		char *text = (char *)c->in.p + off, *end = NULL;
+	while (!c->closing && c->inflight < PIPELINE_MAX) {
+		char *text = (char *)c->in.p + off, *end = find_end(c, off);
 
-		if (from < c->in.len)
-			end = memchr(c->in.p + from, '\0', c->in.len - from);
-		if (end == NULL) {
-			incomplete(c);
-			break;
+		if (end != NULL) {
+			off += (size_t)(end - text) + 1;
+			serve_one(c, text, (size_t)(end - text));
+			continue;
 		}
-		off += (size_t)(end - text) + 1;
-		if (end - text >= MESSAGE_MAX)
+		if (c->in.len - off >= MESSAGE_MAX)
 			too_long(c);
-		else if (!start_call(c, text, (size_t)(end - text)))
-			c->closing = true;
+		c->closing |= c->eof;	/* what no NUL ends is no call */
+		break;
 	}
 	forget_input(c, off);
+	c->stalled = c->inflight >= PIPELINE_MAX;
 	if (c->closing || c->eof || c->stalled)
 		event_del(c->rd);
-	else if (!event_pending(c->rd, EV_READ, NULL))
-		event_add(c->rd, NULL);
+	else if (!event_pending(c->rd, EV_READ, NULL) && event_add(c->rd, NULL) != 0)
+		lost(c);
 }
 
 /* Room for more input, charged to the uid. 0: none. */
@@ -336,7 +354,6 @@ make_room(struct conn *c)
 {
 	size_t want = c->in.len < READ_MIN ? READ_MIN :
 	    c->in.len > READ_MAX ? READ_MAX : c->in.len;
-	struct err e;
 
 	if (buf_room(&c->in, want) == NULL) {
 		lost(c);
@@ -344,8 +361,7 @@ make_room(struct conn *c)
 	}
 	if (!limits_bytes(&c->vault->limits, c->bucket,
 		(ssize_t)(c->in.cap - c->charged))) {
-		err_name(&e, ERR_BUSY, "too many bytes of your calls and answers wait here");
-		refuse(c, &e);
+		refuse(c, ERR_BUSY, "too many bytes of your calls and answers wait here");
 		return 0;
 	}
 	c->charged = c->in.cap;
@@ -384,26 +400,29 @@ readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- out */
 
-/* An answer that does not fit is replaced, unless it says that a change was made: those
- * are small. Then the uid is over its bound until it reads. */
+static __attribute__((noinline)) void
+replace_answer(struct conn *c, struct request *r)
+{
+	bool never = r->out.len > c->vault->limits.conf.bytes_per_uid;
+	struct err e;
+
+	err_name(&e, never ? ERR_LIMIT_EXCEEDED : ERR_BUSY, "the answer of %zu bytes does not "
+	    "fit into what the vault keeps for you: %s", r->out.len,
+	    never ? "ask for less" : "read the answers that wait");
+	buf_done(&r->out);
+	varlink_error(&r->out, &e, r->trace);
+}
+
+/* An answer that does not fit is replaced, unless it is small and must be said: an error,
+ * or that a change was made. Then the uid is over its bound until it reads. */
 static void
 charge_answer(struct conn *c, struct request *r)
 {
-	struct limits *l = &c->vault->limits;
-	struct err e;
-
-	if (limits_bytes(l, c->bucket, (ssize_t)r->out.cap)) {
-		r->charged = r->out.cap;
-		return;
+	if (!limits_bytes(&c->vault->limits, c->bucket, (ssize_t)r->out.cap)) {
+		if (r->err.code == 0 && !(r->verb->flags & VERB_CHANGE))
+			replace_answer(c, r);
+		limits_bytes_owed(c->bucket, r->out.cap);
 	}
-	if (r->err.code == 0 && !(r->verb->flags & VERB_CHANGE)) {
-		err_name(&e, r->out.len > l->conf.bytes_per_uid ? ERR_LIMIT_EXCEEDED : ERR_BUSY,
-		    "the answer of %zu bytes does not fit into what the vault keeps for you",
-		    r->out.len);
-		buf_done(&r->out);
-		varlink_error(&r->out, &e, r->trace);
-	}
-	limits_bytes_owed(c->bucket, r->out.cap);
 	r->charged = r->out.cap;
 }
 
@@ -411,6 +430,8 @@ void
 conn_ready(struct conn *c, struct request *r)
 {
 	charge_answer(c, r);
+	if (r->out.len == 0)
+		lost(c);	/* better no connection than the next answer in its place */
 	mark_dirty(c);
 }
 
@@ -450,8 +471,6 @@ wait_writable(struct conn *c)
 		lost(c);
 }
 
-/* Sends what is ready at the head of the queue. An answer without bytes is one that
- * memory did not suffice for: better no connection than the next answer in its place. */
 static void
 send_ready(struct conn *c)
 {
@@ -459,16 +478,16 @@ send_ready(struct conn *c)
 
 	while (!c->gone && c->first != NULL && c->first->ready) {
 		struct msghdr m = { .msg_iov = iov, .msg_iovlen = gather(c, iov) };
-		ssize_t n = iov[0].iov_len == 0 ? -1 :
-		    sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 
-		if (n > 0)
+		if (n >= 0) {
 			count_sent(c, (size_t)n);
-		else if (iov[0].iov_len > 0 && errno == EAGAIN) {
+		} else if (errno == EAGAIN) {
 			wait_writable(c);
-			break;
-		} else if (iov[0].iov_len == 0 || errno != EINTR)
+			return;
+		} else if (errno != EINTR) {
 			lost(c);
+		}
 	}
 	while (c->gone && c->first != NULL && c->first->ready)
 		pop_first(c);

@@ -33,7 +33,7 @@ struct conn {
 	bool		 eof;			/* the peer sends no more; it may still read */
 	bool		 closing;		/* nothing more is served; ends with its answers */
 	bool		 gone;			/* the peer left; waits for its requests */
-	bool		 stalled;		/* PIPELINE_MAX reached with input left */
+	bool		 stalled;		/* PIPELINE_MAX reached: reads no more */
 	struct conn	*dirty_next;		/* has ready answers this pass */
 	bool		 dirty;
 };

@@ -1,18 +1,23 @@
 /*
- * fields.c - declared parameters out of a JSON object. See verb.h.
+ * fields.c - declared parameters out of a JSON object, for request.c; see verb.h. No text
+ * here ever quotes a value: it may be a secret in the wrong place.
  */
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/errors.h"
 #include "common/exchange.h"
+#include "common/json.h"
 #include "common/secret.h"
 #include "vaultd/verb.h"
 
 #define TEN_YEARS	(10LL * 365 * 86400)
 #define STR_MAX		4096
+#define NAME_MAX_BYTES	120
 
 #define at(base, off, type) ((type *)(void *)((char *)(base) + (off)))
+
+/* ---- one value */
 
 static int
 invalid(struct err *e, const char *name, const char *what)
@@ -25,57 +30,88 @@ invalid(struct err *e, const char *name, const char *what)
 static size_t
 max_of(const struct field *f)
 {
-	if (f->type == F_NAME)
-		return 120;
-	return f->max != 0 ? f->max : STR_MAX;
+	if (f->max != 0)
+		return f->max;
+	return f->type == F_NAME ? NAME_MAX_BYTES : STR_MAX;
 }
 
-static bool
-good_name(const char *s)
+/* Its bytes, or an error. */
+static int
+text_of(const struct field *f, const json_t *v, struct slice *ret, struct err *e)
 {
-	if (*s == '\0')
-		return false;
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f || *s == '/')
+	if (!json_is_string(v))
+		return invalid(e, f->name, "must be a string");
+	*ret = (struct slice){ json_string_value(v), json_string_length(v) };
+	if (ret->len > max_of(f))
+		return invalid(e, f->name, "is too long");
+	if (memchr(ret->p, '\0', ret->len) != NULL)
+		return invalid(e, f->name, "holds a NUL");
+	return 0;
+}
+
+static int
+decode_string(const struct field *f, const json_t *v, void *args, struct err *e)
+{
+	struct slice s;
+
+	if (text_of(f, v, &s, e) != 0)
+		return e->code;
+	*at(args, f->offset, const char *) = s.p;
+	return 0;
+}
+
+/* Control characters of ASCII and of Latin-1 (U+0080 to U+009F): a terminal obeys both. */
+static bool
+good_name(struct slice name)
+{
+	const unsigned char *p = name.p;
+
+	for (size_t i = 0; i < name.len; i++)
+		if (p[i] < 0x20 || p[i] == 0x7f || p[i] == '/' ||
+		    (p[i] == 0xc2 && i + 1 < name.len && p[i + 1] < 0xa0))
 			return false;
 	return true;
 }
 
+/* An empty name is a name not given. */
 static int
-decode_string(const struct field *f, json_t *v, void *args, struct err *e)
+decode_name(const struct field *f, const json_t *v, void *args, struct err *e)
 {
-	if (!json_is_string(v))
-		return invalid(e, f->name, "must be a string");
-	if (json_string_length(v) > max_of(f))
-		return invalid(e, f->name, "is too long");
-	if (f->type == F_NAME && !good_name(json_string_value(v))) {
-		err_name(e, ERR_NAME_INVALID, "'%.60s' is not a name: 1 to 120 bytes without '/' and "
-		    "control characters", json_string_value(v));
+	struct slice s;
+
+	if (text_of(f, v, &s, e) != 0)
+		return e->code;
+	if (s.len == 0 && !f->required)
+		return 0;
+	if (s.len == 0 || !good_name(s)) {
+		err_name(e, ERR_NAME_INVALID, "parameter '%s' is not a name", f->name);
+		err_detail(e, "parameter", "%s", f->name);
 		return e->code;
 	}
-	*at(args, f->offset, const char *) = json_string_value(v);
+	*at(args, f->offset, const char *) = s.p;
 	return 0;
 }
 
-/* The value moves: what stays in the tree is an empty string (its bytes are wiped). */
+/* The value moves: what stays in the tree is an empty string. */
 static int
 decode_secret(const struct field *f, json_t *v, void *args, struct err *e)
 {
-	size_t n;
+	struct slice s;
 
-	if (!json_is_string(v))
-		return invalid(e, f->name, "must be a string");
-	if ((n = json_string_length(v)) > max_of(f))
-		return invalid(e, f->name, "is too long");
-	if (secret_set(at(args, f->offset, struct secret), json_string_value(v), n, e) != 0)
+	if (text_of(f, v, &s, e) != 0)
 		return e->code;
-	explicit_bzero((char *)json_string_value(v), n);
-	json_string_setn_nocheck(v, "", 0);
+	if (s.len == 0 && f->required)
+		return invalid(e, f->name, "is empty");
+	if (secret_set(at(args, f->offset, struct secret), s.p, s.len, e) != 0)
+		return e->code;
+	explicit_bzero((char *)json_string_value(v), s.len);
+	if (json_string_setn_nocheck(v, "", 0) != 0)
+		return err_set(e, V_LIMIT, "out of memory");
 	return 0;
 }
 
 static int
-decode_int(const struct field *f, json_t *v, void *args, struct err *e)
+decode_int(const struct field *f, const json_t *v, void *args, struct err *e)
 {
 	json_int_t n = json_integer_value(v);
 
@@ -90,20 +126,21 @@ decode_int(const struct field *f, json_t *v, void *args, struct err *e)
 }
 
 static int
-decode_strings(const struct field *f, json_t *v, void *args, struct err *e)
+decode_strings(const struct field *f, const json_t *v, void *args, struct err *e)
 {
-	struct strings *s = at(args, f->offset, struct strings);
-	size_t i;
+	struct strings *list = at(args, f->offset, struct strings);
+	struct slice s;
 	json_t *item;
+	size_t i;
 
 	if (!json_is_array(v))
 		return invalid(e, f->name, "must be an array of strings");
-	if (json_array_size(v) > sizeof s->v / sizeof *s->v)
+	if (json_array_size(v) > sizeof list->v / sizeof *list->v)
 		return invalid(e, f->name, "has too many elements");
 	json_array_foreach(v, i, item) {
-		if (!json_is_string(item) || json_string_length(item) > max_of(f))
+		if (text_of(f, item, &s, e) != 0)
 			return invalid(e, f->name, "must be an array of short strings");
-		s->v[s->n++] = json_string_value(item);
+		list->v[list->n++] = s.p;
 	}
 	return 0;
 }
@@ -120,13 +157,23 @@ decode_map(const struct field *f, json_t *v, void *args, struct err *e)
 	if (json_object_size(v) > EX_VARS)
 		return invalid(e, f->name, "has too many members");
 	json_object_foreach(v, key, item) {
-		size_t n = json_string_length(item);
+		const char *value = json_string_value(item);
 
-		if (!json_is_string(item) || n >= sizeof m->v[0].value || strlen(key) >= EX_NAME)
+		if (value == NULL || strlen(value) >= sizeof m->v[0].value ||
+		    strlen(key) >= sizeof m->v[0].name)
 			return invalid(e, f->name, "must be an object of short strings");
-		memcpy(m->v[m->n].name, key, strlen(key) + 1);
-		memcpy(m->v[m->n++].value, json_string_value(item), n + 1);
+		snprintf(m->v[m->n].name, sizeof m->v[0].name, "%s", key);
+		snprintf(m->v[m->n++].value, sizeof m->v[0].value, "%s", value);
 	}
+	return 0;
+}
+
+static int
+decode_id(const struct field *f, const json_t *v, void *args, struct err *e)
+{
+	if (!json_is_string(v) ||
+	    !id_parse(json_string_value(v), at(args, f->offset, struct id)))
+		return invalid(e, f->name, "must be an id: 32 hexadecimal digits");
 	return 0;
 }
 
@@ -135,8 +182,11 @@ decode_one(const struct field *f, json_t *v, void *args, struct err *e)
 {
 	switch (f->type) {
 	case F_STR:
-	case F_NAME:
 		return decode_string(f, v, args, e);
+	case F_NAME:
+		return decode_name(f, v, args, e);
+	case F_ID:
+		return decode_id(f, v, args, e);
 	case F_SECRET:
 		return decode_secret(f, v, args, e);
 	case F_INT:
@@ -151,13 +201,33 @@ decode_one(const struct field *f, json_t *v, void *args, struct err *e)
 			return invalid(e, f->name, "must be true or false");
 		*at(args, f->offset, bool) = json_is_true(v);
 		return 0;
-	case F_ID:
-		if (!json_is_string(v) ||
-		    !id_parse(json_string_value(v), at(args, f->offset, struct id)))
-			return invalid(e, f->name, "must be an id: 32 hexadecimal digits");
-		return 0;
 	}
-	return invalid(e, f->name, "has no type");
+	must_fail("a field has a type", __FILE__, __LINE__);
+}
+
+/* ---- the whole */
+
+static const struct field *
+find(const struct field *f, const char *name)
+{
+	while (f->name != NULL && strcmp(f->name, name) != 0)
+		f++;
+	return f->name != NULL ? f : NULL;
+}
+
+static int
+unknown(const struct field *f, const char *name, struct err *e)
+{
+	const char *known[32], *close;
+	size_t n = 0;
+
+	for (; f->name != NULL && n < sizeof known / sizeof *known; f++)
+		known[n++] = f->name;
+	if ((close = json_suggest(name, known, n)) == NULL)
+		return invalid(e, name, "is not one of this method's");
+	invalid(e, name, "is not one of this method's; did you mean ");
+	snprintf(e->text + strlen(e->text), sizeof e->text - strlen(e->text), "'%s'?", close);
+	return e->code;
 }
 
 static int
@@ -166,14 +236,9 @@ no_others(const struct field *f, json_t *parameters, struct err *e)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach(parameters, key, v) {
-		const struct field *k = f;
-
-		while (k->name != NULL && strcmp(k->name, key) != 0)
-			k++;
-		if (k->name == NULL)
-			return invalid(e, key, "is not one of this method's");
-	}
+	json_object_foreach(parameters, key, v)
+		if (find(f, key) == NULL)
+			return unknown(f, key, e);
 	return 0;
 }
 

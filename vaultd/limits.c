@@ -5,6 +5,10 @@
 
 #include <stdlib.h>
 
+#include "common/role.h"
+
+#define IDLE_MS	2000	/* after a second without calls the rate is whole again */
+
 void
 limits_init(struct limits *l, const struct limits_conf *conf)
 {
@@ -25,24 +29,50 @@ limits_done(struct limits *l)
 		}
 }
 
-/* Buckets of named uids stay: there are as many as policies name. */
+/* Groups can name many uids (and a user namespace has many more): buckets that nobody
+ * uses go when somebody else looks for his. */
+static void
+drop_idle(struct bucket **at, long long now_ms)
+{
+	while (*at != NULL) {
+		struct bucket *b = *at;
+
+		if (b->connections > 0 || b->inflight > 0 || b->bytes > 0 ||
+		    now_ms - b->refilled_ms < IDLE_MS) {
+			at = &b->next;
+			continue;
+		}
+		*at = b->next;
+		free(b);
+	}
+}
+
+static struct bucket *
+make(struct limits *l, struct bucket **at, uid_t uid, long long now_ms)
+{
+	struct bucket *b = calloc(1, sizeof *b);
+
+	if (b == NULL)
+		return NULL;
+	*b = (struct bucket){ .next = *at, .uid = uid, .tokens = l->conf.rate_per_uid,
+		.refilled_ms = now_ms };
+	*at = b;
+	return b;
+}
+
 struct bucket *
 limits_bucket(struct limits *l, uid_t uid, bool named)
 {
-	struct bucket *b;
+	struct bucket **at = &l->hash[uid % 256];
+	long long now_ms = boot_ms();
 
 	if (!named)
 		return &l->unnamed;
-	for (b = l->hash[uid % 256]; b != NULL; b = b->next)
+	for (struct bucket *b = *at; b != NULL; b = b->next)
 		if (b->uid == uid)
 			return b;
-	if ((b = calloc(1, sizeof *b)) == NULL)
-		return NULL;
-	b->uid = uid;
-	b->tokens = l->conf.rate_per_uid;
-	b->next = l->hash[uid % 256];
-	l->hash[uid % 256] = b;
-	return b;
+	drop_idle(at, now_ms);
+	return make(l, at, uid, now_ms);
 }
 
 bool
@@ -68,10 +98,10 @@ rate_allows(const struct limits *l, struct bucket *b, long long now_ms)
 {
 	double rate = l->conf.rate_per_uid;
 
-	if (l->conf.rate_per_uid == 0)
-		return true;
 	b->tokens += (double)(now_ms - b->refilled_ms) * rate / 1000;
 	b->refilled_ms = now_ms;
+	if (l->conf.rate_per_uid == 0)
+		return true;
 	if (b->tokens > rate)
 		b->tokens = rate;
 	if (b->tokens < 1)
@@ -98,8 +128,15 @@ limits_call_done(struct bucket *b)
 bool
 limits_bytes(struct limits *l, struct bucket *b, ssize_t change)
 {
-	if (change > 0 && b->bytes + (size_t)change > l->conf.bytes_per_uid)
+	if (change > 0 && (b->bytes > l->conf.bytes_per_uid ||
+	    (size_t)change > l->conf.bytes_per_uid - b->bytes))
 		return false;
-	b->bytes = change < 0 ? b->bytes - (size_t)-change : b->bytes + (size_t)change;
+	b->bytes += (size_t)change;
 	return true;
+}
+
+void
+limits_bytes_owed(struct bucket *b, size_t n)
+{
+	b->bytes += n;
 }

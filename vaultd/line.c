@@ -1,5 +1,7 @@
 /*
- * line.c - see line.h.
+ * line.c - see line.h; hsm.c and egress.c own one each. A call is in one of three queues:
+ * `out` while it is not wholly sent, `asked` while its answer is awaited, `dead` when it
+ * ends without one and done() is owed from the loop.
  */
 #include "vaultd/line.h"
 
@@ -9,8 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
-#include "common/auto.h"
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/role.h"
@@ -18,29 +20,39 @@
 #define PENDING_MAX	1024
 #define RETRY_FIRST_MS	50
 #define RETRY_MAX_MS	2000
+#define TICK_MS		100
+#define READ_ROOM	16384
+#define LOCKED_ROOM	4096
+#define LOCKED_KEEP	8192	/* a larger receive buffer goes back to the arena */
 
 struct call {
 	struct call	*next;
 	uint32_t	 id;
 	long long	 until_ms;
+	bool		 first;		/* of the handshake */
 	line_done_fn	*done;
 	void		*arg;
-	struct err	 err;		/* of a call that failed at once */
+	struct msg	 frame;		/* until it is sent */
+	struct err	 err;		/* of a dead one */
+};
+
+struct queue {
+	struct call	*first, *last;
 };
 
 struct line {
 	struct event_base	*base;
 	struct line_conf	 conf;
-	char			 path[108];
+	struct sockaddr_un	 address;
 	int			 fd;
-	struct event		*rd, *wr, *retry, *clock, *failed;
-	bool			 connected, ready;
+	struct event		*rd, *wr;		/* while connected */
+	struct event		*retry, *clock, *owed;
+	bool			 connected, ready, broken;
 	unsigned		 retry_ms, pending;
 	uint32_t		 next_id;
-	struct call		*calls, *dead;	/* dead: done() is owed, not from line_call() */
-	struct buf		 out;
-	size_t			 sent;
-	struct buf		 in;		/* conf.secret: in `locked` instead */
+	struct queue		 out, asked, dead;
+	size_t			 sent;			/* of out.first */
+	struct buf		 in;			/* conf.secret: `locked` instead */
 	struct secret		 locked;
 };
 
@@ -58,43 +70,101 @@ line_pending(const struct line *l)
 	return l->pending;
 }
 
+/* ---- queues */
+
+static void
+push(struct queue *q, struct call *c)
+{
+	c->next = NULL;
+	if (q->last != NULL)
+		q->last->next = c;
+	else
+		q->first = c;
+	q->last = c;
+}
+
+/* WAS: the one before it, NULL = none. */
+static struct call *
+cut(struct queue *q, struct call *was)
+{
+	struct call *c = was != NULL ? was->next : q->first;
+
+	if (was != NULL)
+		was->next = c->next;
+	else
+		q->first = c->next;
+	if (q->last == c)
+		q->last = was;
+	return c;
+}
+
+static struct call *
+cut_id(struct queue *q, uint32_t id)
+{
+	struct call *was = NULL;
+
+	for (struct call *c = q->first; c != NULL; was = c, c = c->next)
+		if (c->id == id)
+			return cut(q, was);
+	return NULL;
+}
+
+static void
+call_free(struct call *c)
+{
+	msg_done(&c->frame);
+	free(c);
+}
+
 /* ---- calls that end without an answer */
 
-static void
-run_dead(struct line *l)
-{
-	struct call *c = l->dead, *next;
-
-	l->dead = NULL;
-	for (; c != NULL; c = next) {
-		next = c->next;
-		c->done(c->arg, (int)c->err.code, (struct slice){ NULL, 0 }, &c->err);
-		free(c);
-	}
-}
-
-static void
-failed_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	run_dead(arg);
-}
-
+/* Its error is set. */
 static void
 bury(struct line *l, struct call *c)
 {
-	static const struct timeval now;
-
-	c->next = l->dead;
-	l->dead = c;
-	evtimer_add(l->failed, &now);
+	msg_done(&c->frame);
+	push(&l->dead, c);
+	event_active(l->owed, EV_TIMEOUT, 0);
 }
 
 static void
 unavailable(const struct line *l, struct err *e)
 {
 	err_name(e, l->conf.unavailable, "%s is not running, or its line broke", l->conf.what);
+}
+
+static void
+bury_all(struct line *l, struct queue *q)
+{
+	while (q->first != NULL) {
+		struct call *c = cut(q, NULL);
+
+		l->pending--;
+		unavailable(l, &c->err);
+		bury(l, c);
+	}
+}
+
+static void
+run_dead(struct line *l)
+{
+	struct queue dead = l->dead;
+
+	l->dead = (struct queue){ 0 };
+	while (dead.first != NULL) {
+		struct call *c = cut(&dead, NULL);
+
+		c->done(c->arg, (int)c->err.code, (struct slice){ NULL, 0 }, &c->err);
+		call_free(c);
+	}
+}
+
+static void
+pay(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	run_dead(arg);
 }
 
 /* ---- in */
@@ -115,63 +185,61 @@ consumed(struct line *l, size_t n)
 	memmove(p, p + n, *len - n);
 	explicit_bzero(p + *len - n, n);
 	*len -= n;
+	if (l->in.len == 0)
+		buf_done(&l->in);
+	if (l->locked.len == 0 && l->locked.cap > LOCKED_KEEP)
+		secret_done(&l->locked);
 }
 
-static struct call *
-take(struct line *l, uint32_t id)
+/* What the helper said instead of an answer. */
+static void
+read_error(const struct line *l, struct slice body, struct err *e)
 {
-	for (struct call **at = &l->calls; *at != NULL; at = &(*at)->next)
-		if ((*at)->id == id) {
-			struct call *c = *at;
+	struct msg m;
 
-			*at = c->next;
-			l->pending--;
-			return c;
-		}
-	return NULL;
+	msg_read(&m, body);
+	msg_get_err(&m, e);
+	if (m.failed || e->code == 0)
+		err_set(e, V_CORRUPT, "%s sent an unreadable error", l->conf.what);
 }
 
 static void
 answer(struct line *l, const struct frame *f)
 {
-	struct call *c = take(l, f->id);
-	struct err e = { 0 };
-	struct msg m;
+	struct call *c = cut_id(&l->asked, f->id);
 
-	if (c == NULL)		/* it ran out of time before */
+	if (c == NULL)		/* its time was up before */
 		return;
-	if (f->op == FRAME_OK) {
-		c->done(c->arg, 0, f->body, &e);
-	} else {
-		msg_read(&m, f->body);
-		msg_get_err(&m, &e);
-		if (m.failed || e.code == 0)
-			err_set(&e, V_CORRUPT, "%s sent an unreadable error", l->conf.what);
-		c->done(c->arg, (int)e.code, (struct slice){ NULL, 0 }, &e);
-	}
-	free(c);
+	l->pending--;
+	if (f->op != FRAME_OK)
+		read_error(l, f->body, &c->err);
+	c->done(c->arg, (int)c->err.code, f->op == FRAME_OK ? f->body : (struct slice){ 0 },
+	    &c->err);
+	l->broken |= c->first && c->err.code != 0;
+	call_free(c);
 }
 
-static ssize_t
+/* FALSE: the line ended. */
+static bool
 receive(struct line *l)
 {
-	unsigned char *room;
 	struct err e;
 	ssize_t n;
 
-	if (!l->conf.secret) {
-		if ((room = buf_room(&l->in, 65536)) == NULL)
-			return -1;
-		if ((n = recv(l->fd, room, 65536, 0)) > 0)
-			l->in.len += (size_t)n;
-		return n;
+	if (l->conf.secret) {
+		if (secret_reserve(&l->locked, l->locked.len + LOCKED_ROOM, &e) != 0) {
+			log_error("%s: %s", l->conf.what, e.text);
+			return false;
+		}
+		n = recv(l->fd, l->locked.p + l->locked.len, l->locked.cap - l->locked.len, 0);
+		l->locked.len += n > 0 ? (size_t)n : 0;
+	} else {
+		if (buf_room(&l->in, READ_ROOM) == NULL)
+			return false;
+		n = recv(l->fd, l->in.p + l->in.len, l->in.cap - l->in.len, 0);
+		l->in.len += n > 0 ? (size_t)n : 0;
 	}
-	if (secret_reserve(&l->locked, l->locked.len + 4096, &e) != 0)
-		return -1;
-	n = recv(l->fd, l->locked.p + l->locked.len, l->locked.cap - l->locked.len, 0);
-	if (n > 0)
-		l->locked.len += (size_t)n;
-	return n;
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 static void
@@ -179,26 +247,19 @@ readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct line *l = arg;
 	struct frame f;
-	ssize_t n = receive(l);
+	ssize_t n = 0;
 
 	(void)fd;
 	(void)what;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		down(l);
-		return;
-	}
+	l->broken |= !receive(l);
 	while ((n = frame_parse(received(l), &f)) > 0) {
 		answer(l, &f);
-		if (!l->connected)	/* done() may have closed the line */
-			return;
 		consumed(l, (size_t)n);
 	}
-	if (n < 0) {
+	if (n < 0)
 		log_error("%s does not speak frames", l->conf.what);
+	if (n < 0 || l->broken)
 		down(l);
-	}
 }
 
 /* ---- out */
@@ -206,20 +267,29 @@ readable(evutil_socket_t fd, short what, void *arg)
 static void
 flush(struct line *l)
 {
-	while (l->sent < l->out.len) {
-		ssize_t n = send(l->fd, l->out.p + l->sent, l->out.len - l->sent, MSG_NOSIGNAL);
+	while (l->out.first != NULL) {
+		struct slice s = msg_slice(&l->out.first->frame);
+		ssize_t n = send(l->fd, (const char *)s.p + l->sent, s.len - l->sent,
+		    MSG_NOSIGNAL);
 
-		if (n > 0)
-			l->sent += (size_t)n;
-		else if (errno == EAGAIN)
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
 			event_add(l->wr, NULL);
-		else if (errno != EINTR)
-			event_active(l->rd, EV_READ, 1);	/* finds the end there */
-		if (n <= 0 && errno != EINTR)
 			return;
+		}
+		if (n < 0) {	/* from the loop: this may be inside anybody's call */
+			l->broken = true;
+			event_active(l->rd, EV_READ, 0);
+			return;
+		}
+		l->sent += (size_t)n;
+		if (l->sent == s.len) {
+			msg_done(&l->out.first->frame);
+			push(&l->asked, cut(&l->out, NULL));
+			l->sent = 0;
+		}
 	}
-	buf_reset(&l->out);
-	l->sent = 0;
 }
 
 static void
@@ -230,32 +300,47 @@ writable(evutil_socket_t fd, short what, void *arg)
 	flush(arg);
 }
 
+static int
+pack(const struct line *l, struct call *c, uint16_t op, const struct msg *body, int ms)
+{
+	struct frame f = { .id = c->id, .op = op, .deadline_ms = (uint32_t)ms,
+		.body = msg_slice(body) };
+	unsigned char head[FRAME_HEADER];
+
+	if (!msg_ok(body) || f.body.len > FRAME_MAX - FRAME_HEADER)
+		return err_set(&c->err, V_LIMIT, "the question to %s is too long", l->conf.what);
+	if (body->locked)
+		msg_secret(&c->frame);
+	frame_head(&f, head);
+	msg_put_raw(&c->frame, head, sizeof head);
+	msg_put_raw(&c->frame, f.body.p, f.body.len);
+	if (!msg_ok(&c->frame))
+		return err_set(&c->err, V_LIMIT, "out of memory for a question to %s",
+		    l->conf.what);
+	return 0;
+}
+
 static void
 call(struct line *l, uint16_t op, const struct msg *body, int ms, bool first,
     line_done_fn *done, void *arg)
 {
+	static const struct timeval tick = { 0, TICK_MS * 1000 };
 	struct call *c = calloc(1, sizeof *c);
-	struct frame f = { .op = op, .deadline_ms = (uint32_t)ms, .body = msg_slice(body) };
 
 	must(c != NULL);
-	*c = (struct call){ .id = ++l->next_id, .until_ms = boot_ms() + ms, .done = done,
-		.arg = arg };
-	f.id = c->id;
-	if (!msg_ok(body) || f.body.len > FRAME_MAX - FRAME_HEADER)
-		err_set(&c->err, V_LIMIT, "the question to %s is too long", l->conf.what);
-	else if (!l->connected || (!l->ready && !first))
+	*c = (struct call){ .id = ++l->next_id, .until_ms = boot_ms() + ms, .first = first,
+		.done = done, .arg = arg };
+	if (!l->connected || l->broken || (!l->ready && !first))
 		unavailable(l, &c->err);
 	else if (l->pending >= PENDING_MAX)
-		err_name(&c->err, ERR_BUSY, "%s is busy", l->conf.what);
-	else if (!frame_pack(&l->out, &f))
-		err_set(&c->err, V_LIMIT, "out of memory");
-	if (c->err.code != 0) {
+		err_name(&c->err, ERR_BUSY, "%s has too much to do", l->conf.what);
+	if (c->err.code != 0 || pack(l, c, op, body, ms) != 0) {
 		bury(l, c);
 		return;
 	}
-	c->next = l->calls;
-	l->calls = c;
-	l->pending++;
+	if (l->pending++ == 0)
+		event_add(l->clock, &tick);
+	push(&l->out, c);
 	flush(l);
 }
 
@@ -276,28 +361,42 @@ line_call_first(struct line *l, uint16_t op, const struct msg *body, int ms,
 /* ---- time */
 
 static void
+expire(struct line *l, struct queue *q, long long now)
+{
+	struct call *was = NULL, *c = q->first;
+
+	while (c != NULL) {
+		struct call *next = c->next;
+
+		if (c->until_ms > now) {
+			was = c;
+		} else {
+			/* Half a frame cannot be taken back: such a line is of no use. */
+			l->broken |= c->first || (c == l->out.first && l->sent > 0);
+			cut(q, was);
+			l->pending--;
+			err_name(&c->err, ERR_TIMED_OUT, "%s did not answer in time",
+			    l->conf.what);
+			bury(l, c);
+		}
+		c = next;
+	}
+}
+
+static void
 tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct line *l = arg;
 	long long now = boot_ms();
-	struct call **at = &l->calls;
 
 	(void)fd;
 	(void)what;
-	while (*at != NULL) {
-		struct call *c = *at;
-
-		if (c->until_ms > now) {
-			at = &c->next;
-			continue;
-		}
-		*at = c->next;
-		l->pending--;
-		err_name(&c->err, ERR_TIMED_OUT, "%s did not answer in time", l->conf.what);
-		c->next = l->dead;
-		l->dead = c;
-	}
-	run_dead(l);
+	expire(l, &l->asked, now);
+	expire(l, &l->out, now);
+	if (l->broken && l->connected)
+		down(l);
+	if (l->pending == 0)
+		event_del(l->clock);
 }
 
 /* ---- up and down */
@@ -307,7 +406,7 @@ retry_later(struct line *l)
 {
 	struct timeval tv = { l->retry_ms / 1000, l->retry_ms % 1000 * 1000 };
 
-	evtimer_add(l->retry, &tv);
+	event_add(l->retry, &tv);
 	l->retry_ms = l->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : l->retry_ms * 2;
 }
 
@@ -322,64 +421,47 @@ close_line(struct line *l)
 		close(l->fd);
 	l->rd = l->wr = NULL;
 	l->fd = -1;
-	l->connected = l->ready = false;
-	buf_done(&l->out);
+	l->connected = l->ready = l->broken = false;
+	l->sent = 0;
 	buf_done(&l->in);
 	secret_done(&l->locked);
-	l->sent = 0;
-	while (l->calls != NULL) {
-		struct call *c = l->calls;
-
-		l->calls = c->next;
-		l->pending--;
-		unavailable(l, &c->err);
-		c->next = l->dead;
-		l->dead = c;
-	}
+	bury_all(l, &l->asked);
+	bury_all(l, &l->out);
 }
 
 static void
 down(struct line *l)
 {
-	static const struct timeval now;
-
 	close_line(l);
-	evtimer_add(l->failed, &now);
 	if (l->conf.on_down != NULL)
 		l->conf.on_down(l->conf.arg);
 	retry_later(l);
 }
 
 static bool
-connected(struct line *l)
+connect_now(struct line *l)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-
-	memcpy(sa.sun_path, l->path, sizeof sa.sun_path);
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (l->fd < 0)
+	if (l->fd < 0 ||
+	    connect(l->fd, (struct sockaddr *)&l->address, sizeof l->address) != 0)
 		return false;
-	if (connect(l->fd, (struct sockaddr *)&sa, sizeof sa) == 0)
-		return true;
-	close(l->fd);
-	l->fd = -1;
-	return false;
+	l->rd = event_new(l->base, l->fd, EV_READ | EV_PERSIST, readable, l);
+	l->wr = event_new(l->base, l->fd, EV_WRITE, writable, l);
+	return l->rd != NULL && l->wr != NULL && event_add(l->rd, NULL) == 0;
 }
 
 static void
-try(evutil_socket_t fd, short what, void *arg)
+try_connect(evutil_socket_t fd, short what, void *arg)
 {
 	struct line *l = arg;
 
 	(void)fd;
 	(void)what;
-	if (!connected(l)) {
+	if (!connect_now(l)) {
+		close_line(l);
 		retry_later(l);
 		return;
 	}
-	l->rd = event_new(l->base, l->fd, EV_READ | EV_PERSIST, readable, l);
-	l->wr = event_new(l->base, l->fd, EV_WRITE, writable, l);
-	must(l->rd != NULL && l->wr != NULL && event_add(l->rd, NULL) == 0);
 	l->connected = true;
 	l->conf.on_up(l->conf.arg);
 }
@@ -394,24 +476,23 @@ line_ready(struct line *l)
 struct line *
 line_new(struct event_base *base, const struct line_conf *conf)
 {
-	static const struct timeval now, second = { 1, 0 };
+	static const struct timeval now;
 	struct line *l = calloc(1, sizeof *l);
 
-	if (l == NULL || strlen(conf->path) >= sizeof l->path) {
-		free(l);
+	if (l == NULL)
+		return NULL;
+	*l = (struct line){ .base = base, .conf = *conf, .fd = -1,
+		.retry_ms = RETRY_FIRST_MS, .address.sun_family = AF_UNIX };
+	l->retry = evtimer_new(base, try_connect, l);
+	l->owed = evtimer_new(base, pay, l);
+	l->clock = event_new(base, -1, EV_PERSIST, tick, l);
+	if (strlen(conf->path) >= sizeof l->address.sun_path || l->retry == NULL ||
+	    l->owed == NULL || l->clock == NULL || event_add(l->retry, &now) != 0) {
+		line_free(l);
 		return NULL;
 	}
-	l->base = base;
-	l->conf = *conf;
-	l->fd = -1;
-	l->retry_ms = RETRY_FIRST_MS;
-	snprintf(l->path, sizeof l->path, "%s", conf->path);
-	l->retry = evtimer_new(base, try, l);
-	l->failed = evtimer_new(base, failed_cb, l);
-	l->clock = event_new(base, -1, EV_PERSIST, tick, l);
-	must(l->retry != NULL && l->failed != NULL && l->clock != NULL);
-	evtimer_add(l->retry, &now);
-	event_add(l->clock, &second);
+	memcpy(l->address.sun_path, conf->path, strlen(conf->path) + 1);
+	l->conf.path = l->address.sun_path;
 	return l;
 }
 
@@ -420,10 +501,15 @@ line_free(struct line *l)
 {
 	if (l == NULL)
 		return;
-	close_line(l);
-	run_dead(l);
-	event_free(l->retry);
-	event_free(l->failed);
-	event_free(l->clock);
+	if (l->owed != NULL) {
+		close_line(l);
+		while (l->dead.first != NULL)
+			run_dead(l);
+		event_free(l->owed);
+	}
+	if (l->retry != NULL)
+		event_free(l->retry);
+	if (l->clock != NULL)
+		event_free(l->clock);
 	free(l);
 }

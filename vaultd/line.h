@@ -35,13 +35,15 @@ bool line_is_up(const struct line *l);		/* connected and ready */
 unsigned line_pending(const struct line *l);
 
 /*
- * Asks OP with BODY (copied). DONE runs exactly once, never before line_call() returns:
- * RC 0 with BODY borrowed for the call, or a class and E: what the helper answered, the
- * `unavailable` error when there is no line or it broke, V_TIMEOUT (ERR_TIMED_OUT) after
- * MS. At most 1024 are under way: then ERR_BUSY.
+ * Asks OP with BODY (copied, into locked memory if it is). DONE runs exactly once, never
+ * before line_call() returns: RC 0 with BODY borrowed for the call, or a class and E: what
+ * the helper answered, the `unavailable` error when there is no line or it broke,
+ * V_TIMEOUT (ERR_TIMED_OUT) after MS. At most 1024 are under way: then ERR_BUSY. A
+ * question that was not sent when its time is up is never sent.
  */
 void line_call(struct line *l, uint16_t op, const struct msg *body, int ms, line_done_fn *done,
     void *arg);
-/* The same in the handshake, before line_ready(). */
+/* The same in the handshake, before line_ready(). When it fails the line is closed after
+ * DONE, and tried again. */
 void line_call_first(struct line *l, uint16_t op, const struct msg *body, int ms,
     line_done_fn *done, void *arg);

@@ -1,0 +1,433 @@
+/*
+ * exchange.c - see exchange.h. Field order is the format of the line; both ends are built
+ * together, so there is no version in it.
+ */
+#include "common/exchange.h"
+
+#include "common/auto.h"
+
+const char *
+phase_name(enum phase p)
+{
+	static const char *const names[] = { "not_sent", "rejected", "ambiguous", "answered" };
+
+	return p <= PHASE_ANSWERED ? names[p] : "unknown";
+}
+
+const char *
+ex_var(const struct ex_vars *v, const char *name)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->v[i].name, name) == 0)
+			return v->v[i].value;
+	return NULL;
+}
+
+/* ---- pieces */
+
+static void
+put_vars(struct msg *m, const struct ex_vars *v)
+{
+	msg_put_u8(m, (uint8_t)v->n);
+	for (size_t i = 0; i < v->n; i++) {
+		msg_put_str(m, v->v[i].name);
+		msg_put_str(m, v->v[i].value);
+	}
+}
+
+static void
+get_vars(struct msg *m, struct ex_vars *v)
+{
+	v->n = msg_get_u8(m);
+	if (v->n > EX_VARS) {
+		m->failed = true;
+		v->n = 0;
+	}
+	for (size_t i = 0; i < v->n; i++) {
+		msg_get_str(m, v->v[i].name, sizeof v->v[i].name);
+		msg_get_str(m, v->v[i].value, sizeof v->v[i].value);
+	}
+}
+
+static void
+put_sealed(struct msg *m, const struct sealed *s)
+{
+	msg_put_id(m, &s->record);
+	msg_put_u64(m, s->version);
+	msg_put_slice(m, s->blob);
+	msg_put_slice(m, s->wrap);
+}
+
+static void
+get_sealed(struct msg *m, struct sealed *s)
+{
+	s->record = msg_get_id(m);
+	s->version = msg_get_u64(m);
+	s->blob = msg_get_slice(m);
+	s->wrap = msg_get_slice(m);
+	if (s->wrap.len > WRAP_MAX)
+		m->failed = true;
+}
+
+static void
+get_buf(struct msg *m, struct buf *ret)
+{
+	struct slice s = msg_get_slice(m);
+
+	if (!m->failed && !buf_add(ret, s.p, s.len))
+		m->failed = true;
+}
+
+/* A secret in a body that may not be there in full: the msg remembers the failure. */
+static void
+get_secret(struct msg *m, struct secret *ret)
+{
+	struct err e;
+
+	if (!m->failed && msg_get_secret(m, ret, &e) != 0)
+		m->failed = true;
+}
+
+/* ---- hello */
+
+void
+hello_put(struct msg *m, const struct hello *v)
+{
+	msg_put_u64(m, v->epoch);
+	msg_put_id(m, &v->vault);
+}
+
+int
+hello_get(struct slice body, struct hello *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->epoch = msg_get_u64(&m);
+	ret->vault = msg_get_id(&m);
+	return msg_end(&m, "hello", e);
+}
+
+/* ---- seal_app */
+
+void
+seal_app_put(struct msg *m, const struct seal_app *v)
+{
+	msg_put_id(m, &v->app);
+	msg_put_u64(m, v->version);
+	msg_put_str(m, v->connector);
+	put_vars(m, &v->vars);
+	msg_put_str(m, v->client_id);
+	msg_put_secret(m, &v->client_secret);
+	msg_put_str(m, v->client_auth);
+}
+
+int
+seal_app_get(struct slice body, struct seal_app *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->app = msg_get_id(&m);
+	ret->version = msg_get_u64(&m);
+	msg_get_str(&m, ret->connector, sizeof ret->connector);
+	get_vars(&m, &ret->vars);
+	msg_get_str(&m, ret->client_id, sizeof ret->client_id);
+	get_secret(&m, &ret->client_secret);
+	msg_get_str(&m, ret->client_auth, sizeof ret->client_auth);
+	return msg_end(&m, "app to seal", e);
+}
+
+void
+seal_app_done(struct seal_app *v)
+{
+	secret_done(&v->client_secret);
+}
+
+void
+seal_app_result_put(struct msg *m, const struct seal_app_result *v)
+{
+	msg_put_u32(m, v->connector_version);
+	msg_put_str(m, v->authorization_url);
+	msg_put_str(m, v->token_url);
+	msg_put_str(m, v->issuer);
+	msg_put_u8(m, v->iss_required);
+	msg_put_slice(m, buf_slice(&v->blob));
+	msg_put_slice(m, buf_slice(&v->wrap));
+}
+
+int
+seal_app_result_get(struct slice body, struct seal_app_result *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->connector_version = msg_get_u32(&m);
+	msg_get_str(&m, ret->authorization_url, sizeof ret->authorization_url);
+	msg_get_str(&m, ret->token_url, sizeof ret->token_url);
+	msg_get_str(&m, ret->issuer, sizeof ret->issuer);
+	ret->iss_required = msg_get_u8(&m) != 0;
+	get_buf(&m, &ret->blob);
+	get_buf(&m, &ret->wrap);
+	return msg_end(&m, "sealed app", e);
+}
+
+void
+seal_app_result_done(struct seal_app_result *v)
+{
+	buf_done(&v->blob);
+	buf_done(&v->wrap);
+}
+
+/* ---- begin */
+
+void
+begin_put(struct msg *m, const struct begin *v)
+{
+	msg_put_id(m, &v->pending);
+	put_sealed(m, &v->app);
+	msg_put_str(m, v->redirect_uri);
+	msg_put_str(m, v->scope);
+	msg_put_str(m, v->state);
+}
+
+int
+begin_get(struct slice body, struct begin *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->pending = msg_get_id(&m);
+	get_sealed(&m, &ret->app);
+	msg_get_str(&m, ret->redirect_uri, sizeof ret->redirect_uri);
+	msg_get_str(&m, ret->scope, sizeof ret->scope);
+	msg_get_str(&m, ret->state, sizeof ret->state);
+	return msg_end(&m, "sign-in to begin", e);
+}
+
+void
+begin_result_put(struct msg *m, const struct begin_result *v)
+{
+	msg_put_str(m, v->authorization_url);
+	msg_put_slice(m, buf_slice(&v->blob));
+	msg_put_slice(m, buf_slice(&v->wrap));
+}
+
+int
+begin_result_get(struct slice body, struct begin_result *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	msg_get_str(&m, ret->authorization_url, sizeof ret->authorization_url);
+	get_buf(&m, &ret->blob);
+	get_buf(&m, &ret->wrap);
+	return msg_end(&m, "begun sign-in", e);
+}
+
+void
+begin_result_done(struct begin_result *v)
+{
+	buf_done(&v->blob);
+	buf_done(&v->wrap);
+}
+
+/* ---- exchange */
+
+void
+exchange_put(struct msg *m, const struct exchange *v)
+{
+	msg_put_u8(m, (uint8_t)v->kind);
+	msg_put_id(m, &v->attempt);
+	msg_put_id(m, &v->connection);
+	msg_put_u64(m, v->grant_version);
+	msg_put_u64(m, v->release_version);
+	put_sealed(m, &v->app);
+	put_sealed(m, &v->secret);
+	msg_put_slice(m, v->release_wrap);
+	if (v->kind == EX_CODE)
+		msg_put_secret(m, &v->code);
+	msg_put_str(m, v->iss);
+	msg_put_str(m, v->scope);
+}
+
+int
+exchange_get(struct slice body, struct exchange *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->kind = msg_get_u8(&m);
+	ret->attempt = msg_get_id(&m);
+	ret->connection = msg_get_id(&m);
+	ret->grant_version = msg_get_u64(&m);
+	ret->release_version = msg_get_u64(&m);
+	get_sealed(&m, &ret->app);
+	get_sealed(&m, &ret->secret);
+	ret->release_wrap = msg_get_slice(&m);
+	if (ret->kind == EX_CODE)
+		get_secret(&m, &ret->code);
+	else if (ret->kind != EX_REFRESH)
+		m.failed = true;
+	msg_get_str(&m, ret->iss, sizeof ret->iss);
+	msg_get_str(&m, ret->scope, sizeof ret->scope);
+	return msg_end(&m, "exchange", e);
+}
+
+void
+exchange_done(struct exchange *v)
+{
+	secret_done(&v->code);
+}
+
+void
+exchange_result_put(struct msg *m, const struct exchange_result *v)
+{
+	msg_put_u8(m, (uint8_t)v->phase);
+	msg_put_u8(m, v->spooled);
+	msg_put_err(m, &v->err);
+	msg_put_u32(m, v->http_status);
+	msg_put_str(m, v->provider_code);
+	msg_put_str(m, v->provider_text);
+	msg_put_u32(m, v->retry_after_s);
+	msg_put_u32(m, (uint32_t)v->skew_s);
+	msg_put_slice(m, buf_slice(&v->release_blob));
+	msg_put_slice(m, buf_slice(&v->release_wrap));
+	msg_put_slice(m, buf_slice(&v->grant_blob));
+	msg_put_slice(m, buf_slice(&v->grant_wrap));
+	msg_put_u32(m, v->expires_in_s);
+	msg_put_u32(m, v->refresh_expires_in_s);
+	msg_put_str(m, v->scope);
+	msg_put_str(m, v->account);
+	msg_put_str(m, v->api_base);
+	put_vars(m, &v->captured);
+	msg_put_raw(m, v->fingerprint, sizeof v->fingerprint);
+	msg_put_raw(m, v->fingerprint_sent, sizeof v->fingerprint_sent);
+}
+
+static void
+get_fixed(struct msg *m, unsigned char *to, size_t n)
+{
+	struct slice s = msg_get_raw(m, n);
+
+	if (s.len == n)
+		memcpy(to, s.p, n);
+}
+
+int
+exchange_result_get(struct msg *m, struct exchange_result *ret, struct err *e)
+{
+	ret->phase = msg_get_u8(m);
+	ret->spooled = msg_get_u8(m) != 0;
+	msg_get_err(m, &ret->err);
+	ret->http_status = msg_get_u32(m);
+	msg_get_str(m, ret->provider_code, sizeof ret->provider_code);
+	msg_get_str(m, ret->provider_text, sizeof ret->provider_text);
+	ret->retry_after_s = msg_get_u32(m);
+	ret->skew_s = (int32_t)msg_get_u32(m);
+	get_buf(m, &ret->release_blob);
+	get_buf(m, &ret->release_wrap);
+	get_buf(m, &ret->grant_blob);
+	get_buf(m, &ret->grant_wrap);
+	ret->expires_in_s = msg_get_u32(m);
+	ret->refresh_expires_in_s = msg_get_u32(m);
+	msg_get_str(m, ret->scope, sizeof ret->scope);
+	msg_get_str(m, ret->account, sizeof ret->account);
+	msg_get_str(m, ret->api_base, sizeof ret->api_base);
+	get_vars(m, &ret->captured);
+	get_fixed(m, ret->fingerprint, sizeof ret->fingerprint);
+	get_fixed(m, ret->fingerprint_sent, sizeof ret->fingerprint_sent);
+	if (ret->phase > PHASE_ANSWERED ||
+	    (ret->phase == PHASE_ANSWERED) != (ret->release_blob.len > 0) ||
+	    (ret->phase != PHASE_ANSWERED && ret->err.code == 0))
+		m->failed = true;
+	if (msg_end(m, "result of an exchange", e) == 0)
+		return 0;
+	exchange_result_done(ret);
+	return e->code;
+}
+
+void
+exchange_result_done(struct exchange_result *v)
+{
+	buf_done(&v->release_blob);
+	buf_done(&v->release_wrap);
+	buf_done(&v->grant_blob);
+	buf_done(&v->grant_wrap);
+}
+
+/* ---- revoke */
+
+void
+revoke_put(struct msg *m, const struct revoke *v)
+{
+	msg_put_id(m, &v->connection);
+	put_sealed(m, &v->app);
+	put_sealed(m, &v->grant);
+	put_sealed(m, &v->release);
+}
+
+int
+revoke_get(struct slice body, struct revoke *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->connection = msg_get_id(&m);
+	get_sealed(&m, &ret->app);
+	get_sealed(&m, &ret->grant);
+	get_sealed(&m, &ret->release);
+	return msg_end(&m, "revocation", e);
+}
+
+void
+revoke_result_put(struct msg *m, const struct revoke_result *v)
+{
+	msg_put_u8(m, v->revoked);
+	msg_put_u8(m, v->supported);
+	msg_put_err(m, &v->err);
+}
+
+int
+revoke_result_get(struct slice body, struct revoke_result *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->revoked = msg_get_u8(&m) != 0;
+	ret->supported = msg_get_u8(&m) != 0;
+	msg_get_err(&m, &ret->err);
+	return msg_end(&m, "result of a revocation", e);
+}
+
+/* ---- pat */
+
+void
+pat_put(struct msg *m, const struct pat *v)
+{
+	msg_put_id(m, &v->connection);
+	msg_put_u64(m, v->release_version);
+	msg_put_str(m, v->connector);
+	put_vars(m, &v->vars);
+	msg_put_secret(m, &v->token);
+}
+
+int
+pat_get(struct slice body, struct pat *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->connection = msg_get_id(&m);
+	ret->release_version = msg_get_u64(&m);
+	msg_get_str(&m, ret->connector, sizeof ret->connector);
+	get_vars(&m, &ret->vars);
+	get_secret(&m, &ret->token);
+	return msg_end(&m, "static token", e);
+}
+
+void
+pat_done(struct pat *v)
+{
+	secret_done(&v->token);
+}

@@ -1,0 +1,528 @@
+/*
+ * catalogue.c - see catalogue.h. One table of keys is parser, defaults and what the manual
+ * is tested against.
+ */
+#include "connectors/catalogue.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/json.h"
+#include "connectors/keys.h"
+
+#define FILE_MAX	(256u << 10)
+
+const char *
+auth_type_name(enum auth_type t)
+{
+	return t == AUTH_PAT ? "pat" : "oauth2_code";
+}
+
+bool
+auth_type_parse(const char *name, enum auth_type *ret)
+{
+	if (strcmp(name, "oauth2_code") == 0)
+		*ret = AUTH_OAUTH2_CODE;
+	else if (strcmp(name, "pat") == 0)
+		*ret = AUTH_PAT;
+	else
+		return false;
+	return true;
+}
+
+/* ---- one file being read */
+
+struct reader {
+	const char	*file;
+	struct slice	 text;
+	struct connector *c;
+	struct err	*e;
+};
+
+static int
+bad(struct reader *r, const char *pointer, bool key, const char *what)
+{
+	return json_err_at(r->e, ERR_CONNECTOR_INVALID, r->file, r->text, pointer, key, "%s",
+	    what);
+}
+
+#define at(base, off, type) ((type *)(void *)((char *)(base) + (off)))
+
+static int
+read_str(struct reader *r, const struct connector_key *k, const char *ptr, json_t *v)
+{
+	char **to = at(r->c, k->offset, char *);
+
+	if (!json_is_string(v) || json_string_length(v) >= EX_URL)
+		return bad(r, ptr, false, "expected a string");
+	if (k->type == K_URL && strncmp(json_string_value(v), "https://", 8) != 0 &&
+	    strncmp(json_string_value(v), "{", 1) != 0)
+		return bad(r, ptr, false, "expected an https URL");
+	free(*to);
+	return (*to = strdup(json_string_value(v))) != NULL ? 0 :
+	    err_set(r->e, V_LIMIT, "out of memory");
+}
+
+static int
+read_enum(struct reader *r, const struct connector_key *k, const char *ptr, json_t *v)
+{
+	char text[300] = "expected one of:";
+
+	for (int i = 0; k->words[i] != NULL; i++) {
+		if (json_is_string(v) && strcmp(json_string_value(v), k->words[i]) == 0) {
+			*at(r->c, k->offset, int) = i;
+			return 0;
+		}
+		snprintf(text + strlen(text), sizeof text - strlen(text), " %s", k->words[i]);
+	}
+	return bad(r, ptr, false, text);
+}
+
+static int
+read_strings(struct reader *r, const struct connector_key *k, const char *ptr, json_t *v)
+{
+	char **to = at(r->c, k->offset, char *);
+	size_t *n = at(r->c, k->count, size_t), i;
+	json_t *item;
+
+	if (!json_is_array(v) || json_array_size(v) > CONNECTOR_LIST)
+		return bad(r, ptr, false, "expected an array of at most 16 strings");
+	json_array_foreach(v, i, item) {
+		if (!json_is_string(item) || json_string_length(item) == 0 ||
+		    strpbrk(json_string_value(item), " \"\\") != NULL)
+			return bad(r, ptr, false, "expected strings without spaces and quotes");
+		if ((to[(*n)++] = strdup(json_string_value(item))) == NULL)
+			return err_set(r->e, V_LIMIT, "out of memory");
+	}
+	return 0;
+}
+
+static int
+read_pairs(struct reader *r, const struct connector_key *k, const char *ptr, json_t *v)
+{
+	struct name_value *to = at(r->c, k->offset, struct name_value);
+	size_t *n = at(r->c, k->count, size_t);
+	const char *name;
+	json_t *item;
+
+	if (!json_is_object(v) || json_object_size(v) > k->max)
+		return bad(r, ptr, false, "expected an object of strings, not too many");
+	json_object_foreach(v, name, item) {
+		if (!json_is_string(item))
+			return bad(r, ptr, false, "expected an object of strings");
+		to[*n].name = strdup(name);
+		to[(*n)++].value = strdup(json_string_value(item));
+	}
+	return 0;
+}
+
+static int
+read_auth_types(struct reader *r, const char *ptr, json_t *v)
+{
+	enum auth_type t;
+	size_t i;
+	json_t *item;
+
+	if (!json_is_array(v) || json_array_size(v) == 0)
+		return bad(r, ptr, false, "expected a non-empty array of: oauth2_code pat");
+	json_array_foreach(v, i, item) {
+		if (!json_is_string(item) || !auth_type_parse(json_string_value(item), &t))
+			return bad(r, ptr, false, "expected an array of: oauth2_code pat");
+		r->c->auth_types |= t;
+	}
+	return 0;
+}
+
+static int
+unknown_key(struct reader *r, const char *ptr, const char *name,
+    const struct connector_key *keys)
+{
+	const char *names[64], *close;
+	size_t n = 0;
+	char text[200];
+
+	while (keys[n].name != NULL && n < 64) {
+		names[n] = keys[n].name;
+		n++;
+	}
+	close = json_suggest(name, names, n);
+	snprintf(text, sizeof text, "unknown key '%.60s'%s%s%s", name,
+	    close != NULL ? "; did you mean '" : "", close != NULL ? close : "",
+	    close != NULL ? "'?" : "");
+	return bad(r, ptr, true, text);
+}
+
+static int read_vars(struct reader *r, const char *ptr, json_t *v);
+
+static int
+read_value(struct reader *r, const struct connector_key *k, const char *ptr, json_t *v)
+{
+	switch (k->type) {
+	case K_STR:
+	case K_URL:
+		return read_str(r, k, ptr, v);
+	case K_UINT:
+		if (!json_is_integer(v) || json_integer_value(v) < 0 ||
+		    json_integer_value(v) > 315360000)
+			return bad(r, ptr, false, "expected a number, 0 or more");
+		*at(r->c, k->offset, uint32_t) = (uint32_t)json_integer_value(v);
+		return 0;
+	case K_BOOL:
+		if (!json_is_boolean(v))
+			return bad(r, ptr, false, "expected true or false");
+		*at(r->c, k->offset, bool) = json_is_true(v);
+		return 0;
+	case K_ENUM:
+		return read_enum(r, k, ptr, v);
+	case K_STRINGS:
+		return read_strings(r, k, ptr, v);
+	case K_PAIRS:
+		return read_pairs(r, k, ptr, v);
+	case K_AUTH_TYPES:
+		return read_auth_types(r, ptr, v);
+	case K_VARS:
+		return read_vars(r, ptr, v);
+	}
+	return bad(r, ptr, true, "key without a type");
+}
+
+/* ---- variables */
+
+static char *
+copy_member(json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s == NULL ? NULL : strdup(s);
+}
+
+static int
+read_var(struct reader *r, const char *ptr, const char *name, json_t *v)
+{
+	static const char *const members[] = { "label", "default", "suffix", "url",
+		"$comment", NULL };
+	struct connector_var *to = &r->c->var[r->c->nvars++];
+	const char *key;
+	json_t *item;
+
+	if (!json_is_object(v))
+		return bad(r, ptr, false, "expected an object");
+	json_object_foreach(v, key, item) {
+		int i = 0;
+
+		while (members[i] != NULL && strcmp(members[i], key) != 0)
+			i++;
+		if (members[i] == NULL)
+			return bad(r, ptr, false, "a variable has: label, default, suffix, url");
+		if (i == 3 ? !json_is_boolean(item) : !json_is_string(item))
+			return bad(r, ptr, false, "a variable's label, default and suffix are strings, "
+			    "url is true or false");
+	}
+	to->name = strdup(name);
+	to->label = copy_member(v, "label");
+	to->dflt = copy_member(v, "default");
+	to->suffix = copy_member(v, "suffix");
+	to->url = json_is_true(json_object_get(v, "url"));
+	return to->name != NULL ? 0 : err_set(r->e, V_LIMIT, "out of memory");
+}
+
+static int
+read_vars(struct reader *r, const char *ptr, json_t *v)
+{
+	const char *name;
+	json_t *item;
+	char p[300];
+
+	if (!json_is_object(v) || json_object_size(v) > EX_VARS)
+		return bad(r, ptr, false, "expected an object of at most 8 variables");
+	json_object_foreach(v, name, item) {
+		snprintf(p, sizeof p, "/variables/%.200s", name);
+		(void)ptr;
+		if (read_var(r, p, name, item) != 0)
+			return r->e->code;
+	}
+	return 0;
+}
+
+/* ---- the whole */
+
+static const struct connector_var *
+var_find(const struct connector *c, const char *name, size_t n)
+{
+	for (size_t i = 0; i < c->nvars; i++)
+		if (strlen(c->var[i].name) == n && memcmp(c->var[i].name, name, n) == 0)
+			return &c->var[i];
+	return NULL;
+}
+
+/* Every {name} of a template is a declared variable. */
+static int
+check_template(struct reader *r, const char *key, const char *template)
+{
+	char ptr[80], text[200];
+
+	snprintf(ptr, sizeof ptr, "/%s", key);
+	for (const char *p = template; p != NULL && (p = strchr(p, '{')) != NULL; p++) {
+		size_t n = strcspn(p + 1, "}");
+
+		if (p[1 + n] != '}')
+			return bad(r, ptr, false, "a '{' is not closed");
+		/* {client_id} is known of every app; revocation URLs use it. */
+		if (n == 9 && memcmp(p + 1, "client_id", 9) == 0)
+			continue;
+		if (var_find(r->c, p + 1, n) == NULL) {
+			snprintf(text, sizeof text, "{%.*s} is not one of `variables`", (int)(n > 60 ?
+			    60 : n), p + 1);
+			return bad(r, ptr, false, text);
+		}
+	}
+	return 0;
+}
+
+static int
+check_templates(struct reader *r)
+{
+	for (const struct connector_key *k = connector_keys; k->name != NULL; k++)
+		if (k->type == K_URL &&
+		    check_template(r, k->name, *at(r->c, k->offset, char *)) != 0)
+			return r->e->code;
+	return 0;
+}
+
+static bool
+good_id(const char *id)
+{
+	size_t n = strlen(id);
+
+	return n > 0 && n < EX_NAME &&
+	    strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
+}
+
+static int
+check_whole(struct reader *r)
+{
+	struct connector *c = r->c;
+
+	if (c->id == NULL || !good_id(c->id))
+		return bad(r, c->id == NULL ? "" : "/id", false,
+		    "`id` is required: lower-case letters, digits and '-'");
+	if (c->name == NULL)
+		return bad(r, "", false, "`name` is required");
+	if (c->version == 0)
+		return bad(r, "", false, "`version` is required, 1 or more");
+	if (c->auth_types == 0)
+		return bad(r, "", false, "`auth_types` is required");
+	if (c->auth_types & AUTH_OAUTH2_CODE && !c->discovery &&
+	    (c->authorization_url == NULL || c->token_url == NULL))
+		return bad(r, "", false, "oauth2_code needs `authorization_url` and `token_url`, or "
+		    "`discovery`");
+	if (c->discovery && c->issuer == NULL)
+		return bad(r, "", false, "`discovery` needs `issuer`");
+	if (!c->pkce && c->pkce_off_proof == NULL)
+		return bad(r, "/pkce", false, "PKCE is switched off only with `pkce_off_proof`: where "
+		    "the provider documents that it fails");
+	if (c->exchange_timeout_s < 10 || c->exchange_timeout_s > 120)
+		return bad(r, "/exchange_timeout_s", false, "expected 10 to 120 seconds");
+	if (c->account_from != ACCOUNT_NONE && c->account_member == NULL)
+		return bad(r, "/account_from", true, "`account_from` needs `account_member`");
+	if (c->account_from == ACCOUNT_PROBE && c->probe_url == NULL)
+		return bad(r, "/account_from", true, "`account_from: probe` needs `probe_url`");
+	return check_templates(r);
+}
+
+static void
+set_defaults(struct connector *c)
+{
+	c->pkce = true;
+	c->exchange_timeout_s = 90;
+	c->scope_separator = strdup(" ");
+	c->probe_scheme = strdup("Bearer");
+	c->pat_token_type = strdup("Bearer");
+}
+
+static int
+read_object(struct reader *r, json_t *o)
+{
+	const char *name;
+	json_t *v;
+	char ptr[300];
+
+	if (!json_is_object(o))
+		return bad(r, "", false, "a connector is an object");
+	json_object_foreach(o, name, v) {
+		const struct connector_key *k = connector_keys;
+
+		snprintf(ptr, sizeof ptr, "/%.200s", name);
+		if (strcmp(name, "$schema") == 0 || strcmp(name, "$comment") == 0)
+			continue;
+		while (k->name != NULL && strcmp(k->name, name) != 0)
+			k++;
+		if (k->name == NULL)
+			return unknown_key(r, ptr, name, connector_keys);
+		if (!json_is_null(v) && read_value(r, k, ptr, v) != 0)
+			return r->e->code;
+	}
+	return check_whole(r);
+}
+
+static int
+read_text(const char *file, struct slice text, json_t *o, struct connector *ret,
+    struct err *e)
+{
+	struct connector c = { 0 };
+	struct reader r = { file, text, &c, e };
+
+	set_defaults(&c);
+	c.file = strdup(file);
+	if (read_object(&r, o) != 0) {
+		connector_done(&c);
+		return e->code;
+	}
+	*ret = c;
+	return 0;
+}
+
+int
+connector_parse(const char *file, struct slice text, struct connector *ret, struct err *e)
+{
+	json_auto_t *o = json_parse(text, FILE_MAX, e);
+
+	if (o == NULL) {
+		char was[sizeof e->text];
+
+		memcpy(was, e->text, sizeof was);
+		return err_name(e, ERR_CONNECTOR_INVALID, "%s:%.250s", file, was);
+	}
+	return read_text(file, text, o, ret, e);
+}
+
+int
+connector_load(const char *path, struct connector *ret, struct err *e)
+{
+	AUTO(buf) text = { 0 };
+	json_auto_t *o = json_parse_file(path, FILE_MAX, &text, e);
+
+	if (o == NULL) {
+		char was[sizeof e->text];
+
+		memcpy(was, e->text, sizeof was);
+		return err_name(e, ERR_CONNECTOR_INVALID, "%s", was);
+	}
+	return read_text(path, buf_slice(&text), o, ret, e);
+}
+
+static void
+free_pairs(struct name_value *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(v[i].name);
+		free(v[i].value);
+	}
+}
+
+void
+connector_done(struct connector *c)
+{
+	for (const struct connector_key *k = connector_keys; k->name != NULL; k++) {
+		if (k->type == K_STR || k->type == K_URL)
+			free(*at(c, k->offset, char *));
+		else if (k->type == K_STRINGS)
+			for (size_t i = 0; i < *at(c, k->count, size_t); i++)
+				free(at(c, k->offset, char *)[i]);
+		else if (k->type == K_PAIRS)
+			free_pairs(at(c, k->offset, struct name_value), *at(c, k->count, size_t));
+	}
+	for (size_t i = 0; i < c->nvars; i++) {
+		free(c->var[i].name);
+		free(c->var[i].label);
+		free(c->var[i].dflt);
+		free(c->var[i].suffix);
+	}
+	free(c->file);
+	*c = (struct connector){ 0 };
+}
+
+/* ---- the directory */
+
+static int
+by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct connector *)a)->id, ((const struct connector *)b)->id);
+}
+
+static int
+add_file(struct catalogue *c, const char *path, struct err *e)
+{
+	struct connector *v = reallocarray(c->v, c->n + 1, sizeof *v);
+
+	if (v == NULL)
+		return err_set(e, V_LIMIT, "out of memory");
+	c->v = v;
+	if (connector_load(path, &v[c->n], e) != 0)
+		return e->code;
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(v[i].id, v[c->n].id) == 0) {
+			err_name(e, ERR_CONNECTOR_INVALID, "%s: connector '%s' is in %s already", path,
+			    v[i].id, v[i].file);
+			connector_done(&v[c->n]);
+			return e->code;
+		}
+	c->n++;
+	return 0;
+}
+
+static int
+is_json(const struct dirent *de)
+{
+	size_t n = strlen(de->d_name);
+
+	return n > 5 && strcmp(de->d_name + n - 5, ".json") == 0 && de->d_name[0] != '.';
+}
+
+int
+catalogue_load(const char *dir, struct catalogue *ret, struct err *e)
+{
+	struct catalogue c = { 0 };
+	struct dirent **names = NULL;
+	char path[1000];
+	int n = scandir(dir, &names, is_json, alphasort), rc = 0;
+
+	if (n < 0)
+		return err_errno(e, "%s", dir);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof path, "%.700s/%s", dir, names[i]->d_name);
+		if (rc == 0)
+			rc = add_file(&c, path, e);
+		free(names[i]);
+	}
+	free(names);
+	if (rc != 0) {
+		catalogue_done(&c);
+		return rc;
+	}
+	if (c.n > 0)
+		qsort(c.v, c.n, sizeof *c.v, by_id);
+	*ret = c;
+	return 0;
+}
+
+void
+catalogue_done(struct catalogue *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		connector_done(&c->v[i]);
+	free(c->v);
+	*c = (struct catalogue){ 0 };
+}
+
+const struct connector *
+catalogue_find(const struct catalogue *c, const char *id)
+{
+	struct connector key = { .id = (char *)id };
+
+	return c->n == 0 ? NULL : bsearch(&key, c->v, c->n, sizeof *c->v, by_id);
+}

@@ -1,0 +1,98 @@
+/*
+ * expand.c - {name} in URL templates. See catalogue.h: what a caller puts in must not be
+ * able to choose another host than the connector's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/errors.h"
+#include "connectors/catalogue.h"
+
+static int
+bad(struct err *e, const char *name, const char *what)
+{
+	err_name(e, ERR_INVALID_PARAMETER, "variable '%.60s' %s", name, what);
+	err_detail(e, "parameter", "variables");
+	return e->code;
+}
+
+static int
+check_url(const char *name, const char *v, struct err *e)
+{
+	if (strncmp(v, "https://", 8) != 0 || v[8] == '\0')
+		return bad(e, name, "must be an https URL");
+	for (const char *p = v; *p != '\0'; p++)
+		if (*p <= 0x20 || *p >= 0x7f || strchr("\"\\<>{}#?@", *p) != NULL)
+			return bad(e, name, "must be a plain https URL without query and user");
+	return 0;
+}
+
+static int
+check_label(const struct connector_var *var, const char *v, struct err *e)
+{
+	size_t n = strlen(v), s;
+
+	if (n == 0 || strspn(v, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	    "0123456789.-") != n)
+		return bad(e, var->name, "must be of letters, digits, '.' and '-'");
+	if (var->suffix == NULL)
+		return 0;
+	s = strlen(var->suffix);
+	if (n < s || strcmp(v + n - s, var->suffix) != 0)
+		return bad(e, var->name, "is not one of this provider's hosts");
+	return 0;
+}
+
+static int
+value_of(const struct connector *c, const char *name, size_t len,
+    const struct ex_vars *vars, const char **ret, struct err *e)
+{
+	for (size_t i = 0; i < c->nvars; i++) {
+		const struct connector_var *v = &c->var[i];
+
+		if (strlen(v->name) != len || memcmp(v->name, name, len) != 0)
+			continue;
+		*ret = ex_var(vars, v->name);
+		if (*ret == NULL || **ret == '\0')
+			*ret = v->dflt;
+		if (*ret == NULL)
+			return bad(e, v->name, "is required for this connector");
+		return v->url ? check_url(v->name, *ret, e) : check_label(v, *ret, e);
+	}
+	if (len == 9 && memcmp(name, "client_id", 9) == 0 &&
+	    (*ret = ex_var(vars, "client_id")) != NULL)
+		return 0;
+	return err_set(e, V_INTERNAL, "a template names an unknown variable");
+}
+
+int
+connector_expand(const struct connector *c, const char *template,
+    const struct ex_vars *vars, char *ret, size_t cap, struct err *e)
+{
+	char out[2 * EX_URL];
+	size_t n = 0;
+
+	for (const char *p = template; *p != '\0';) {
+		const char *v = NULL;
+		size_t len = 1, skip = 1;
+
+		if (*p == '{') {
+			skip = strcspn(p, "}") + 1;
+			if (value_of(c, p + 1, skip - 2, vars, &v, e) != 0)
+				return e->code;
+			len = strlen(v);
+		} else {
+			v = p;
+		}
+		if (n + len >= sizeof out || n + len >= cap)
+			return err_name(e, ERR_INVALID_PARAMETER, "the expanded URL is too long");
+		memcpy(out + n, v, len);
+		n += len;
+		p += skip;
+	}
+	out[n] = '\0';
+	if (strncmp(out, "https://", 8) != 0)
+		return err_name(e, ERR_INVALID_PARAMETER, "the expanded URL is not https");
+	memcpy(ret, out, n + 1);
+	return 0;
+}

@@ -1,0 +1,20 @@
+/*
+ * keys.h - the keys of a connector file: one table for the reader and for tests of the
+ * manual and the schema.
+ */
+#pragma once
+
+#include <stddef.h>
+
+enum connector_key_type {
+	K_STR, K_URL, K_UINT, K_BOOL, K_ENUM, K_STRINGS, K_PAIRS, K_AUTH_TYPES, K_VARS,
+};
+
+struct connector_key {
+	const char		*name;
+	enum connector_key_type	 type;
+	size_t			 offset, count, max;
+	const char		*words[6];
+};
+
+extern const struct connector_key connector_keys[];	/* ends with a zeroed row */

@@ -1,0 +1,203 @@
+/*
+ * destination.c - see destination.h. The first byte after the destination says which of
+ * the three plaintexts it is, so that one can never be read as another.
+ */
+#include "egress/destination.h"
+
+#include <stdio.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+
+enum kind { KIND_APP = 1, KIND_FLOW, KIND_GRANT };
+
+#define AT(m) offsetof(struct destination, m)
+
+static const size_t urls[] = { AT(issuer), AT(authorization_url), AT(token_url),
+	AT(revocation_url), AT(par_url), AT(device_url), AT(introspection_url), AT(api_base),
+	AT(probe_url) };
+#define NURLS (sizeof urls / sizeof *urls)
+
+static char *
+url_at(const struct destination *d, size_t i)
+{
+	return (char *)d + urls[i];
+}
+
+void
+destination_put(struct msg *m, const struct destination *d)
+{
+	msg_put_str(m, d->connector);
+	msg_put_u32(m, d->version);
+	for (size_t i = 0; i < NURLS; i++)
+		msg_put_str(m, url_at(d, i));
+	msg_put_u8(m, (uint8_t)d->client_auth);
+}
+
+void
+destination_get(struct msg *m, struct destination *ret)
+{
+	msg_get_str(m, ret->connector, sizeof ret->connector);
+	ret->version = msg_get_u32(m);
+	for (size_t i = 0; i < NURLS; i++)
+		msg_get_str(m, url_at(ret, i), EX_URL);
+	ret->client_auth = msg_get_u8(m);
+	if (ret->client_auth > CLIENT_NONE)
+		m->failed = true;
+}
+
+bool
+destination_equal(const struct destination *a, const struct destination *b)
+{
+	if (strcmp(a->connector, b->connector) != 0 || a->version != b->version ||
+	    a->client_auth != b->client_auth)
+		return false;
+	for (size_t i = 0; i < NURLS; i++)
+		if (strcmp(url_at(a, i), url_at(b, i)) != 0)
+			return false;
+	return true;
+}
+
+int
+destination_expand(const struct connector *c, const struct ex_vars *vars,
+    const char *client_id, struct destination *d, struct err *e)
+{
+	const char *const templates[NURLS] = { c->issuer, c->authorization_url, c->token_url,
+		c->revocation_url, c->par_url, c->device_url, c->introspection_url, c->api_base,
+		c->probe_url };
+	struct ex_vars all = *vars;
+
+	snprintf(d->connector, sizeof d->connector, "%s", c->id);
+	d->version = c->version;
+	d->client_auth = c->client_auth;
+	if (all.n < EX_VARS && *client_id != '\0') {
+		snprintf(all.v[all.n].name, EX_NAME, "client_id");
+		snprintf(all.v[all.n++].value, sizeof all.v[0].value, "%.255s", client_id);
+	}
+	for (size_t i = 0; i < NURLS; i++)
+		if (templates[i] != NULL &&
+		    connector_expand(c, templates[i], &all, url_at(d, i), EX_URL, e) != 0)
+			return e->code;
+	return 0;
+}
+
+/* ---- plaintexts */
+
+static int
+finish_put(struct msg *m, struct secret *ret, struct err *e)
+{
+	if (!msg_ok(m))
+		return err_set(e, V_LIMIT, "secret memory exhausted");
+	*ret = secret_take(&m->s);
+	return 0;
+}
+
+static void
+start_put(struct msg *m, const struct destination *d, enum kind kind)
+{
+	msg_secret(m);
+	destination_put(m, d);
+	msg_put_u8(m, (uint8_t)kind);
+}
+
+static void
+start_get(struct msg *m, const struct secret *plain, struct destination *d, enum kind kind)
+{
+	msg_read(m, (struct slice){ plain->p, plain->len });
+	destination_get(m, d);
+	if (msg_get_u8(m) != kind)
+		m->failed = true;
+}
+
+static void
+get_secret(struct msg *m, struct secret *ret)
+{
+	struct err e;
+
+	if (!m->failed && msg_get_secret(m, ret, &e) != 0)
+		m->failed = true;
+}
+
+int
+app_secret_put(const struct app_secret *v, struct secret *ret, struct err *e)
+{
+	AUTO(msg) m = { 0 };
+
+	start_put(&m, &v->d, KIND_APP);
+	msg_put_str(&m, v->client_id);
+	msg_put_secret(&m, &v->client_secret);
+	return finish_put(&m, ret, e);
+}
+
+int
+app_secret_get(const struct secret *plain, struct app_secret *ret, struct err *e)
+{
+	struct msg m;
+
+	start_get(&m, plain, &ret->d, KIND_APP);
+	msg_get_str(&m, ret->client_id, sizeof ret->client_id);
+	get_secret(&m, &ret->client_secret);
+	return msg_end(&m, "sealed app", e);
+}
+
+void
+app_secret_done(struct app_secret *v)
+{
+	secret_done(&v->client_secret);
+}
+
+int
+flow_secret_put(const struct flow_secret *v, struct secret *ret, struct err *e)
+{
+	AUTO(msg) m = { 0 };
+
+	start_put(&m, &v->d, KIND_FLOW);
+	msg_put_secret(&m, &v->verifier);
+	msg_put_str(&m, v->nonce);
+	msg_put_str(&m, v->redirect_uri);
+	return finish_put(&m, ret, e);
+}
+
+int
+flow_secret_get(const struct secret *plain, struct flow_secret *ret, struct err *e)
+{
+	struct msg m;
+
+	start_get(&m, plain, &ret->d, KIND_FLOW);
+	get_secret(&m, &ret->verifier);
+	msg_get_str(&m, ret->nonce, sizeof ret->nonce);
+	msg_get_str(&m, ret->redirect_uri, sizeof ret->redirect_uri);
+	return msg_end(&m, "sealed sign-in", e);
+}
+
+void
+flow_secret_done(struct flow_secret *v)
+{
+	secret_done(&v->verifier);
+}
+
+int
+grant_secret_put(const struct grant_secret *v, struct secret *ret, struct err *e)
+{
+	AUTO(msg) m = { 0 };
+
+	start_put(&m, &v->d, KIND_GRANT);
+	msg_put_secret(&m, &v->refresh_token);
+	return finish_put(&m, ret, e);
+}
+
+int
+grant_secret_get(const struct secret *plain, struct grant_secret *ret, struct err *e)
+{
+	struct msg m;
+
+	start_get(&m, plain, &ret->d, KIND_GRANT);
+	get_secret(&m, &ret->refresh_token);
+	return msg_end(&m, "sealed grant", e);
+}
+
+void
+grant_secret_done(struct grant_secret *v)
+{
+	secret_done(&v->refresh_token);
+}

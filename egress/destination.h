@@ -1,0 +1,53 @@
+/*
+ * destination.h - where a grant may be sent: sealed in front of every grant plaintext,
+ * written by this role alone. No URL is ever taken from vaultd.
+ */
+#pragma once
+
+#include "common/exchange.h"
+#include "connectors/catalogue.h"
+
+struct destination {
+	char		connector[EX_NAME];
+	uint32_t	version;
+	char		issuer[EX_URL], authorization_url[EX_URL], token_url[EX_URL],
+			revocation_url[EX_URL], par_url[EX_URL], device_url[EX_URL],
+			introspection_url[EX_URL], api_base[EX_URL], probe_url[EX_URL];
+	enum client_auth client_auth;
+};
+
+void destination_put(struct msg *m, const struct destination *d);
+void destination_get(struct msg *m, struct destination *ret);
+bool destination_equal(const struct destination *a, const struct destination *b);
+
+/* Expands C's templates with VARS; discovery is not its business. */
+int destination_expand(const struct connector *c, const struct ex_vars *vars,
+    const char *client_id, struct destination *ret, struct err *e);
+
+/* ---- the three grant plaintexts */
+
+struct app_secret {
+	struct destination	d;
+	char			client_id[512];
+	struct secret		client_secret;	/* may be empty */
+};
+struct flow_secret {		/* of a pending session */
+	struct destination	d;
+	struct secret		verifier;
+	char			nonce[64];
+	char			redirect_uri[EX_URL];
+};
+struct grant_secret {
+	struct destination	d;
+	struct secret		refresh_token;
+};
+
+int app_secret_put(const struct app_secret *v, struct secret *ret, struct err *e);
+int app_secret_get(const struct secret *plain, struct app_secret *ret, struct err *e);
+void app_secret_done(struct app_secret *v);
+int flow_secret_put(const struct flow_secret *v, struct secret *ret, struct err *e);
+int flow_secret_get(const struct secret *plain, struct flow_secret *ret, struct err *e);
+void flow_secret_done(struct flow_secret *v);
+int grant_secret_put(const struct grant_secret *v, struct secret *ret, struct err *e);
+int grant_secret_get(const struct secret *plain, struct grant_secret *ret, struct err *e);
+void grant_secret_done(struct grant_secret *v);

@@ -1,0 +1,55 @@
+/*
+ * egress.h - all that the role owns hangs from here.
+ *
+ * The loop thread serves the lines from vaultd. Work runs in worker threads, straight
+ * line by line: unwrap, send, spool, parse, seal. A worker that must wait for its host's
+ * turn gives the thread back (work.c), so a slow provider delays nobody else.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <pthread.h>
+
+#include "common/exchange.h"
+#include "common/keyline.h"
+#include "connectors/catalogue.h"
+#include "egress/allow.h"
+#include "egress/config.h"
+
+struct client;
+struct spool;
+struct work;
+
+struct egress {
+	struct config		 conf;
+	struct catalogue	 catalogue;
+	struct allow		 allow;
+	struct event_base	*base;
+	struct spool		*spool;
+	struct work		*work;
+	struct client		*clients;
+	uint64_t		 epoch;		/* newest said hello with */
+	struct id		 vault;		/* loop thread sets, workers read: under mutex */
+	pthread_mutex_t		 mutex;		/* vault, keyline, fingerprint key */
+	struct keyline		 keys;
+	unsigned char		*fingerprint_key;	/* 32 locked bytes; NULL until made */
+	bool			 stopping;
+};
+
+/* The vault's id as vaultd said it. */
+struct id egress_vault(struct egress *x);
+
+/* Keys, from any thread: one line to vault-hsm, one question at a time. */
+int keys_make(struct egress *x, enum purpose p, const struct id *record,
+    struct secret *ret_dek, struct buf *ret_wrap, struct err *e);
+int keys_unwrap(struct egress *x, enum purpose p, const struct id *record,
+    struct slice wrap, struct secret *ret_dek, struct err *e);
+/* Opens a sealed secret whose key is wrapped for its record. */
+int keys_open(struct egress *x, enum purpose p, const struct sealed *s,
+    struct secret *ret, struct err *e);
+/* Seals under DEK for RECORD and VERSION. */
+int keys_seal(struct egress *x, enum purpose p, const struct id *record, uint64_t version,
+    const struct secret *dek, struct slice plain, struct buf *out, struct err *e);
+/* HMAC of a refresh token, under a key vaultd cannot have. */
+int keys_fingerprint(struct egress *x, const struct secret *token, unsigned char ret[32],
+    struct err *e);

@@ -1,0 +1,137 @@
+/*
+ * keys.c - this role's questions to vault-hsm. See egress.h.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "egress/egress.h"
+
+struct id
+egress_vault(struct egress *x)
+{
+	struct id id;
+
+	pthread_mutex_lock(&x->mutex);
+	id = x->vault;
+	pthread_mutex_unlock(&x->mutex);
+	return id;
+}
+
+int
+keys_make(struct egress *x, enum purpose p, const struct id *record,
+    struct secret *ret_dek, struct buf *ret_wrap, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&x->mutex);
+	rc = keyline_make(&x->keys, p, record, ret_dek, ret_wrap, e);
+	pthread_mutex_unlock(&x->mutex);
+	return rc;
+}
+
+int
+keys_unwrap(struct egress *x, enum purpose p, const struct id *record,
+    struct slice wrap, struct secret *ret_dek, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&x->mutex);
+	rc = keyline_unwrap(&x->keys, p, record, wrap, ret_dek, e);
+	pthread_mutex_unlock(&x->mutex);
+	return rc;
+}
+
+int
+keys_open(struct egress *x, enum purpose p, const struct sealed *s, struct secret *ret,
+    struct err *e)
+{
+	AUTO(secret) dek = { 0 };
+	struct envelope_ctx ctx = { p, egress_vault(x), s->record, s->version };
+
+	if (keys_unwrap(x, p, &s->record, s->wrap, &dek, e) != 0)
+		return e->code;
+	if (envelope_open(&ctx, &dek, s->blob, ret, e) != 0)
+		return err_name(e, ERR_RECORD_CORRUPT, "a sealed secret does not open: it was "
+		    "damaged, or belongs to another record or version");
+	return 0;
+}
+
+int
+keys_seal(struct egress *x, enum purpose p, const struct id *record, uint64_t version,
+    const struct secret *dek, struct slice plain, struct buf *out, struct err *e)
+{
+	struct envelope_ctx ctx = { p, egress_vault(x), *record, version };
+
+	return envelope_seal(&ctx, dek, plain, out, e);
+}
+
+/* ---- the fingerprint key: a grant key of the vault, its wrap in the state directory */
+
+static int
+wrap_read(const char *path, struct buf *ret)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned char b[WRAP_MAX];
+	ssize_t n = fd < 0 ? -1 : read(fd, b, sizeof b);
+
+	return n > 0 && buf_add(ret, b, (size_t)n);
+}
+
+static int
+wrap_write(const char *path, const struct buf *wrap, struct err *e)
+{
+	char tmp[800];
+	AUTO_CLOSE int fd = -1;
+
+	snprintf(tmp, sizeof tmp, "%s.new", path);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, wrap->p, wrap->len) != (ssize_t)wrap->len || fsync(fd) != 0 ||
+	    rename(tmp, path) != 0)
+		return err_errno(e, "%s", path);
+	return 0;
+}
+
+/* Under the mutex. */
+static int
+fingerprint_key(struct egress *x, struct err *e)
+{
+	AUTO(secret) dek = { 0 };
+	AUTO(buf) wrap = { 0 };
+	char path[700];
+	int rc;
+
+	if (x->fingerprint_key != NULL)
+		return 0;
+	snprintf(path, sizeof path, "%s/fingerprint.wrap", x->conf.state_dir);
+	if (wrap_read(path, &wrap)) {
+		rc = keyline_unwrap(&x->keys, PURPOSE_GRANT, &x->vault, buf_slice(&wrap), &dek, e);
+	} else {
+		rc = keyline_make(&x->keys, PURPOSE_GRANT, &x->vault, &dek, &wrap, e);
+		if (rc == 0)
+			rc = wrap_write(path, &wrap, e);
+	}
+	if (rc != 0)
+		return rc;
+	x->fingerprint_key = secret_alloc(DEK_LEN);
+	if (x->fingerprint_key == NULL)
+		return err_set(e, V_LIMIT, "secret memory exhausted");
+	memcpy(x->fingerprint_key, dek.p, DEK_LEN);
+	return 0;
+}
+
+int
+keys_fingerprint(struct egress *x, const struct secret *token, unsigned char ret[32],
+    struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&x->mutex);
+	rc = fingerprint_key(x, e);
+	if (rc == 0)
+		hmac_sha256(x->fingerprint_key, (struct slice){ token->p, token->len }, ret);
+	pthread_mutex_unlock(&x->mutex);
+	return rc;
+}

@@ -189,8 +189,8 @@ admit(struct conn *c, struct err *e)
 
 		memcpy(why, e->text, sizeof why);
 		return e->id != ERR_NONE ? (int)e->code :
-		    err_name(e, ERR_IDENTITY_UNKNOWN, "the kernel does not say who you are: "
-			"%.200s", why);
+		    err_name(e, ERR_IDENTITY_UNKNOWN, "it cannot be told who you are: %.200s",
+			why);
 	}
 	c->operator = is_operator(c->vault, &c->peer);
 	c->bucket = limits_bucket(l, c->peer.uid, is_named(c));
@@ -255,7 +255,7 @@ too_many(struct conn *c)
 {
 	struct err e;
 
-	err_name(&e, ERR_BUSY, "too many of your calls are under way, or were made this "
+	err_name(&e, ERR_BUSY, "too many of your calls are under way, or were made in this "
 	    "second");
 	return request_refuse(c->vault, c, &e);
 }
@@ -306,8 +306,10 @@ static char *
 find_end(struct conn *c, size_t off)
 {
 	size_t from = off > c->scanned ? off : c->scanned;
-	char *end = from == c->in.len ? NULL : memchr(c->in.p + from, '\0', c->in.len - from);
+	char *end = NULL;
 
+	if (from < c->in.len)
+		end = memchr(c->in.p + from, '\0', c->in.len - from);
 	if (end == NULL)
 		c->scanned = c->in.len;
 	return end;
@@ -328,9 +330,10 @@ serve(struct conn *c)
 	size_t off = 0;
 
 	while (!c->closing && c->inflight < PIPELINE_MAX) {
-		char *text = (char *)c->in.p + off, *end = find_end(c, off);
+		char *end = find_end(c, off), *text;
 
 		if (end != NULL) {
+			text = (char *)c->in.p + off;
 			off += (size_t)(end - text) + 1;
 			serve_one(c, text, (size_t)(end - text));
 			continue;
@@ -361,7 +364,7 @@ make_room(struct conn *c)
 	}
 	if (!limits_bytes(&c->vault->limits, c->bucket,
 		(ssize_t)(c->in.cap - c->charged))) {
-		refuse(c, ERR_BUSY, "too many bytes of your calls and answers wait here");
+		refuse(c, ERR_BUSY, "too many bytes of your calls and answers wait");
 		return 0;
 	}
 	c->charged = c->in.cap;
@@ -406,15 +409,15 @@ replace_answer(struct conn *c, struct request *r)
 	bool never = r->out.len > c->vault->limits.conf.bytes_per_uid;
 	struct err e;
 
-	err_name(&e, never ? ERR_LIMIT_EXCEEDED : ERR_BUSY, "the answer of %zu bytes does not "
-	    "fit into what the vault keeps for you: %s", r->out.len,
-	    never ? "ask for less" : "read the answers that wait");
+	err_name(&e, never ? ERR_LIMIT_EXCEEDED : ERR_BUSY,
+	    "the answer of %zu bytes does not fit into what the vault keeps for you: %s",
+	    r->out.len, never ? "ask for less" : "read the answers that wait");
 	buf_done(&r->out);
 	varlink_error(&r->out, &e, r->trace);
 }
 
-/* An answer that does not fit is replaced, unless it is small and must be said: an error,
- * or that a change was made. Then the uid is over its bound until it reads. */
+/* An answer that does not fit is replaced, unless it is small and must be said: an
+ * error, or that a change was made. Then the uid is over its bound until it reads. */
 static void
 charge_answer(struct conn *c, struct request *r)
 {
@@ -431,7 +434,7 @@ conn_ready(struct conn *c, struct request *r)
 {
 	charge_answer(c, r);
 	if (r->out.len == 0)
-		lost(c);	/* better no connection than the next answer in its place */
+		lost(c);	/* or the next answer would stand in its place */
 	mark_dirty(c);
 }
 
@@ -440,7 +443,9 @@ gather(const struct conn *c, struct iovec iov[SEND_BATCH])
 {
 	size_t n = 0, skip = c->sent;
 
-	for (struct request *r = c->first; r != NULL && r->ready && n < SEND_BATCH; r = r->next) {
+	const struct request *r = c->first;
+
+	for (; r != NULL && r->ready && n < SEND_BATCH; r = r->next) {
 		iov[n++] = (struct iovec){ r->out.p + skip, r->out.len - skip };
 		skip = 0;
 	}
@@ -493,7 +498,7 @@ send_ready(struct conn *c)
 		pop_first(c);
 }
 
-/* Not at once but as an event: what it starts must be in time for the journal's turn. */
+/* As an event, not at once: what it starts must be in time for the journal's turn. */
 static void
 resume(struct conn *c)
 {

@@ -30,8 +30,8 @@ struct conn {
 	struct request	*first, *last;		/* in call order; their answers too */
 	size_t		 sent;			/* of first's answer */
 	unsigned	 inflight;
-	bool		 eof;			/* the peer sends no more; it may still read */
-	bool		 closing;		/* nothing more is served; ends with its answers */
+	bool		 eof;			/* the peer sends no more; may still read */
+	bool		 closing;		/* serves no more; ends with its answers */
 	bool		 gone;			/* the peer left; waits for its requests */
 	bool		 stalled;		/* PIPELINE_MAX reached: reads no more */
 	struct conn	*dirty_next;		/* has ready answers this pass */
@@ -40,8 +40,8 @@ struct conn {
 
 /* Takes FD. Reads the peer's identity; over a limit: one error message, then close. */
 void conn_accept(struct vault *v, int fd);
-/* Puts R at the end of the queue; request.c calls it once per request. C owns R, and frees
- * it when its answer was sent or, if request_start() says false, at once. */
+/* Puts R at the end of the queue; request.c calls it once per request. C owns R, and
+ * frees it when its answer was sent or, if request_start() says false, at once. */
 void conn_enqueue(struct conn *c, struct request *r);
 /* R's answer is complete (r->out): sends what is ready at the head of the queue at the
  * end of the loop pass. */

@@ -1,6 +1,6 @@
 /*
- * fields.c - declared parameters out of a JSON object, for request.c; see verb.h. No text
- * here ever quotes a value: it may be a secret in the wrong place.
+ * fields.c - declared parameters out of a JSON object, for request.c; see verb.h. No
+ * text here ever quotes a value: it may be a secret in the wrong place.
  */
 #include <stdio.h>
 #include <string.h>
@@ -60,7 +60,7 @@ decode_string(const struct field *f, const json_t *v, void *args, struct err *e)
 	return 0;
 }
 
-/* Control characters of ASCII and of Latin-1 (U+0080 to U+009F): a terminal obeys both. */
+/* Control characters of ASCII and Latin-1 (U+0080 to U+009F): terminals obey both. */
 static bool
 good_name(struct slice name)
 {
@@ -161,7 +161,7 @@ decode_map(const struct field *f, json_t *v, void *args, struct err *e)
 
 		if (value == NULL || strlen(value) >= sizeof m->v[0].value ||
 		    strlen(key) >= sizeof m->v[0].name)
-			return invalid(e, f->name, "must be an object of short strings");
+			return invalid(e, f->name, "must be an object of short texts");
 		snprintf(m->v[m->n].name, sizeof m->v[0].name, "%s", key);
 		snprintf(m->v[m->n++].value, sizeof m->v[0].value, "%s", value);
 	}
@@ -225,8 +225,9 @@ unknown(const struct field *f, const char *name, struct err *e)
 		known[n++] = f->name;
 	if ((close = json_suggest(name, known, n)) == NULL)
 		return invalid(e, name, "is not one of this method's");
-	invalid(e, name, "is not one of this method's; did you mean ");
-	snprintf(e->text + strlen(e->text), sizeof e->text - strlen(e->text), "'%s'?", close);
+	err_name(e, ERR_INVALID_PARAMETER,
+	    "parameter '%.60s' is not one of this method's; did you mean '%s'?", name, close);
+	err_detail(e, "parameter", "%s", name);
 	return e->code;
 }
 

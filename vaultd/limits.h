@@ -46,7 +46,7 @@ void limits_disconnect(struct limits *l, struct bucket *b);
 /* One more call now; false: ERR_BUSY. */
 bool limits_call(struct limits *l, struct bucket *b, long long now_ms);
 void limits_call_done(struct bucket *b);
-/* Charges CHANGE bytes, or gives them back; false: over the bound, nothing is charged. */
+/* Charges CHANGE bytes, or gives them back; false: over the bound, none is charged. */
 bool limits_bytes(struct limits *l, struct bucket *b, ssize_t change);
 /* Charges what cannot be refused any more: the answer of a change that was made. */
 void limits_bytes_owed(struct bucket *b, size_t n);

@@ -1,7 +1,7 @@
 /*
- * line.c - see line.h; hsm.c and egress.c own one each. A call is in one of three queues:
- * `out` while it is not wholly sent, `asked` while its answer is awaited, `dead` when it
- * ends without one and done() is owed from the loop.
+ * line.c - see line.h; hsm.c and egress.c own one each. A call is in one of three
+ * queues: `out` while it is not wholly sent, `asked` while its answer is awaited, `dead`
+ * when it ends without one and done() is owed from the loop.
  */
 #include "vaultd/line.h"
 
@@ -52,7 +52,7 @@ struct line {
 	uint32_t		 next_id;
 	struct queue		 out, asked, dead;
 	size_t			 sent;			/* of out.first */
-	struct buf		 in;			/* conf.secret: `locked` instead */
+	struct buf		 in;		/* conf.secret: `locked` instead */
 	struct secret		 locked;
 };
 
@@ -130,7 +130,8 @@ bury(struct line *l, struct call *c)
 static void
 unavailable(const struct line *l, struct err *e)
 {
-	err_name(e, l->conf.unavailable, "%s is not running, or its line broke", l->conf.what);
+	err_name(e, l->conf.unavailable, "%s is not running, or its line broke",
+	    l->conf.what);
 }
 
 static void
@@ -207,14 +208,14 @@ static void
 answer(struct line *l, const struct frame *f)
 {
 	struct call *c = cut_id(&l->asked, f->id);
+	struct slice body = f->op == FRAME_OK ? f->body : (struct slice){ 0 };
 
 	if (c == NULL)		/* its time was up before */
 		return;
 	l->pending--;
 	if (f->op != FRAME_OK)
 		read_error(l, f->body, &c->err);
-	c->done(c->arg, (int)c->err.code, f->op == FRAME_OK ? f->body : (struct slice){ 0 },
-	    &c->err);
+	c->done(c->arg, (int)c->err.code, body, &c->err);
 	l->broken |= c->first && c->err.code != 0;
 	call_free(c);
 }
@@ -231,7 +232,8 @@ receive(struct line *l)
 			log_error("%s: %s", l->conf.what, e.text);
 			return false;
 		}
-		n = recv(l->fd, l->locked.p + l->locked.len, l->locked.cap - l->locked.len, 0);
+		n = recv(l->fd, l->locked.p + l->locked.len,
+		    l->locked.cap - l->locked.len, 0);
 		l->locked.len += n > 0 ? (size_t)n : 0;
 	} else {
 		if (buf_room(&l->in, READ_ROOM) == NULL)
@@ -308,7 +310,8 @@ pack(const struct line *l, struct call *c, uint16_t op, const struct msg *body, 
 	unsigned char head[FRAME_HEADER];
 
 	if (!msg_ok(body) || f.body.len > FRAME_MAX - FRAME_HEADER)
-		return err_set(&c->err, V_LIMIT, "the question to %s is too long", l->conf.what);
+		return err_set(&c->err, V_LIMIT, "the question to %s is too long",
+		    l->conf.what);
 	if (body->locked)
 		msg_secret(&c->frame);
 	frame_head(&f, head);
@@ -328,8 +331,8 @@ call(struct line *l, uint16_t op, const struct msg *body, int ms, bool first,
 	struct call *c = calloc(1, sizeof *c);
 
 	must(c != NULL);
-	*c = (struct call){ .id = ++l->next_id, .until_ms = boot_ms() + ms, .first = first,
-		.done = done, .arg = arg };
+	*c = (struct call){ .id = ++l->next_id, .until_ms = boot_ms() + ms,
+		.first = first, .done = done, .arg = arg };
 	if (!l->connected || l->broken || (!l->ready && !first))
 		unavailable(l, &c->err);
 	else if (l->pending >= PENDING_MAX)
@@ -345,8 +348,8 @@ call(struct line *l, uint16_t op, const struct msg *body, int ms, bool first,
 }
 
 void
-line_call(struct line *l, uint16_t op, const struct msg *body, int ms, line_done_fn *done,
-    void *arg)
+line_call(struct line *l, uint16_t op, const struct msg *body, int ms,
+    line_done_fn *done, void *arg)
 {
 	call(l, op, body, ms, false, done, arg);
 }
@@ -371,7 +374,7 @@ expire(struct line *l, struct queue *q, long long now)
 		if (c->until_ms > now) {
 			was = c;
 		} else {
-			/* Half a frame cannot be taken back: such a line is of no use. */
+			/* Half a frame cannot be taken back: the line is of no use. */
 			l->broken |= c->first || (c == l->out.first && l->sent > 0);
 			cut(q, was);
 			l->pending--;

@@ -1,6 +1,6 @@
 /*
- * line.h - an asynchronous line to a helper role: frames on a Unix stream socket, on the
- * loop. Connects by itself, again after each loss (50 ms, doubling to 2 s).
+ * line.h - an asynchronous line to a helper role: frames on a Unix stream socket, on
+ * the loop. Connects by itself, again after each loss (50 ms, doubling to 2 s).
  */
 #pragma once
 
@@ -16,9 +16,8 @@ struct line_conf {
 	unsigned	 unavailable;	/* ERR_ of a call that finds no line */
 	bool		 secret;	/* received bytes live in locked memory */
 	/*
-	 * After each connect. Calls of others are held back (and fail if the line goes) until
-	 * line_ready(), so that a handshake can be first: calls made before line_ready()
-	 * with `first` pass.
+	 * After each connect. Calls fail until line_ready(), except those of the handshake,
+	 * line_call_first().
 	 */
 	void		(*on_up)(void *arg);
 	void		(*on_down)(void *arg);		/* may be NULL */
@@ -35,15 +34,15 @@ bool line_is_up(const struct line *l);		/* connected and ready */
 unsigned line_pending(const struct line *l);
 
 /*
- * Asks OP with BODY (copied, into locked memory if it is). DONE runs exactly once, never
- * before line_call() returns: RC 0 with BODY borrowed for the call, or a class and E: what
- * the helper answered, the `unavailable` error when there is no line or it broke,
- * V_TIMEOUT (ERR_TIMED_OUT) after MS. At most 1024 are under way: then ERR_BUSY. A
- * question that was not sent when its time is up is never sent.
+ * Asks OP with BODY (copied, into locked memory if it is locked). DONE runs exactly
+ * once, never before line_call() returns: RC 0 with BODY borrowed for the call, or a
+ * class and E: what the helper answered, the `unavailable` error when there is no line
+ * or it broke, V_TIMEOUT (ERR_TIMED_OUT) after MS. At most 1024 are under way: then
+ * ERR_BUSY. A question that was not sent when its time is up is never sent.
  */
-void line_call(struct line *l, uint16_t op, const struct msg *body, int ms, line_done_fn *done,
-    void *arg);
-/* The same in the handshake, before line_ready(). When it fails the line is closed after
- * DONE, and tried again. */
+void line_call(struct line *l, uint16_t op, const struct msg *body, int ms,
+    line_done_fn *done, void *arg);
+/* The same in the handshake, before line_ready(). When it fails the line is closed
+ * after DONE, and tried again. */
 void line_call_first(struct line *l, uint16_t op, const struct msg *body, int ms,
     line_done_fn *done, void *arg);

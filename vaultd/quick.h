@@ -15,7 +15,8 @@ struct quick_call {
 };
 
 /*
- * TRUE: TEXT is a call of vaultd.Tokens.Get with a plain connection and at most min_ttl,
- * and jansson would read the same from it. FALSE says nothing: the full parser decides.
+ * TRUE: TEXT is a call of vaultd.Tokens.Get with a plain connection and at most
+ * min_ttl, and jansson would read the same from it. FALSE says nothing: the full parser
+ * decides.
  */
 bool quick_token_get(const char *text, size_t len, struct quick_call *ret);

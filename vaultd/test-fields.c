@@ -132,12 +132,12 @@ static const struct {
 	    "\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\",\"\","
 	    "\"\",\"\",\"\"]}", "list", "too many", ERR_INVALID_PARAMETER },
 	{ S "\"map\":[]}", "map", "an object", ERR_INVALID_PARAMETER },
-	{ S "\"map\":{\"a\":1}}", "map", "short strings", ERR_INVALID_PARAMETER },
-	{ S "\"map\":{\"a\":null}}", "map", "short strings", ERR_INVALID_PARAMETER },
+	{ S "\"map\":{\"a\":1}}", "map", "short texts", ERR_INVALID_PARAMETER },
+	{ S "\"map\":{\"a\":null}}", "map", "short texts", ERR_INVALID_PARAMETER },
 	{ S "\"map\":{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\",\"e\":\"\",\"f\":\"\","
 	    "\"g\":\"\",\"h\":\"\",\"i\":\"\"}}", "map", "too many", ERR_INVALID_PARAMETER },
 	{ S "\"map\":{\"1234567890123456789012345678901234567890123456789012345678901234\":"
-	    "\"\"}}", "map", "short strings", ERR_INVALID_PARAMETER },
+	    "\"\"}}", "map", "short texts", ERR_INVALID_PARAMETER },
 };
 
 TEST(refusals_name_the_parameter)

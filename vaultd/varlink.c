@@ -134,7 +134,7 @@ put_details(json_t *p, const struct err *e, const struct err_row *row)
 	for (size_t i = 0; i < sizeof promised / sizeof *promised; i++)
 		if (row == err_row(promised[i].id))
 			json_object_set_new(p, promised[i].parameter, json_string(""));
-	for (unsigned i = e->n; i-- > 0;)	/* of two with one key the first stays */
+	for (unsigned i = e->n; i-- > 0;)	/* of two alike the first stays */
 		json_object_set_new(p, e->detail[i].key, text_json(e->detail[i].value));
 }
 
@@ -165,8 +165,8 @@ varlink_error(struct buf *out, const struct err *e, const char *trace)
 /* ---- org.varlink.service */
 
 static const char service_idl[] =
-	"# What every Varlink service says about itself. Errors carry message, owner, retry,\n"
-	"# advice and trace besides, as all errors of this service do.\n"
+	"# What every Varlink service says about itself. Errors carry message, owner,\n"
+	"# retry, advice and trace besides, as all errors of this service do.\n"
 	"interface org.varlink.service\n"
 	"\n"
 	"method GetInfo() -> (\n"
@@ -235,7 +235,8 @@ description_run(struct request *r, struct err *e)
 	const char *text = description_of(a->interface);
 
 	if (text == NULL) {
-		err_name(e, ERR_INTERFACE_NOT_FOUND, "there is no interface %.120s", a->interface);
+		err_name(e, ERR_INTERFACE_NOT_FOUND, "there is no interface %.120s",
+		    a->interface);
 		err_detail(e, "interface", "%s", a->interface);
 		return e->code;
 	}

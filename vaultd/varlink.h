@@ -1,6 +1,7 @@
 /*
- * varlink.h - the strict subset of the Varlink wire format: calls in, replies and errors
- * out. `oneway` and `upgrade` are refused, unknown members too (docs/PROTOCOL.md).
+ * varlink.h - the strict subset of the Varlink wire format: calls in, replies and
+ * errors out. `oneway` and `upgrade` are refused, unknown members too
+ * (docs/PROTOCOL.md).
  */
 #pragma once
 

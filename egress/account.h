@@ -1,0 +1,20 @@
+/*
+ * account.h - tokens as callers get them, and whose they are.
+ */
+#pragma once
+
+#include "egress/destination.h"
+
+struct egress;
+
+/* `"access_token":"...","token_type":"...","scope":"..."`: what is sealed under release. */
+int fragment_make(const struct secret *token, const char *token_type, const char *scope,
+    struct secret *ret, struct err *e);
+
+/* GET the probe URL with the token: the account's name into OUT, if it can be had. */
+void account_probe(struct egress *x, const struct connector *c, const struct destination *d,
+    const struct secret *token, char *out, size_t cap);
+
+/* The same with a verdict: 0, ERR_KEY_REJECTED, or why it could not be asked. */
+int token_probe(struct egress *x, const struct connector *c, const struct destination *d,
+    const struct secret *token, char *out, size_t cap, struct err *e);

@@ -1,0 +1,183 @@
+/*
+ * begin.c - registering an app's secret, and beginning a sign-in.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "egress/discovery.h"
+#include "egress/egress.h"
+#include "egress/http.h"
+#include "egress/oauth.h"
+#include "egress/ops.h"
+
+/* ---- EGRESS_SEAL_APP */
+
+struct sealing {
+	struct seal_app		 q;
+	const struct connector	*c;
+	struct app_secret	 app;
+};
+
+static void
+sealing_free(void *p)
+{
+	struct sealing *s = p;
+
+	seal_app_done(&s->q);
+	app_secret_done(&s->app);
+	free(s);
+}
+
+static int
+choose_client_auth(struct sealing *s, struct err *e)
+{
+	static const char *const names[] = { "basic", "basic_raw", "post", "none" };
+
+	if (s->q.client_secret.len == 0)
+		s->app.d.client_auth = CLIENT_NONE;
+	if (s->q.client_auth[0] == '\0')
+		return 0;
+	for (int i = 0; i < 4; i++)
+		if (strcmp(names[i], s->q.client_auth) == 0) {
+			s->app.d.client_auth = (enum client_auth)i;
+			return 0;
+		}
+	err_name(e, ERR_INVALID_PARAMETER, "client_auth is one of: basic basic_raw post none");
+	err_detail(e, "parameter", "client_auth");
+	return e->code;
+}
+
+static int seal_app_perform(struct job *j, struct err *e);
+
+static int
+find(struct job *j, const char *id, const struct connector **ret, struct err *e)
+{
+	*ret = catalogue_find(&j->x->catalogue, id);
+	if (*ret != NULL)
+		return 0;
+	return err_name(e, ERR_CONNECTOR_UNKNOWN, "connector '%.60s' is not in the catalogue of "
+	    "vault-egress", id);
+}
+
+int
+seal_app_prepare(struct job *j, struct err *e)
+{
+	struct sealing *s = calloc(1, sizeof *s);
+
+	must(s != NULL);
+	j->state = s;
+	j->done_state = sealing_free;
+	j->perform = seal_app_perform;
+	if (seal_app_get((struct slice){ j->body.p, j->body.len }, &s->q, e) != 0 ||
+	    find(j, s->q.connector, &s->c, e) != 0)
+		return e->code;
+	if (!(s->c->auth_types & AUTH_OAUTH2_CODE))
+		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "connector '%s' has no OAuth apps",
+		    s->c->id);
+	if (destination_expand(s->c, &s->q.vars, s->q.client_id, &s->app.d, e) != 0 ||
+	    choose_client_auth(s, e) != 0)
+		return e->code;
+	snprintf(s->app.client_id, sizeof s->app.client_id, "%s", s->q.client_id);
+	s->app.client_secret = secret_take(&s->q.client_secret);
+	if (s->c->discovery)
+		http_host(s->app.d.issuer, j->host, sizeof j->host);
+	return 0;
+}
+
+static int
+seal_app_result(struct job *j, struct sealing *s, bool iss_required, struct err *e)
+{
+	AUTO(seal_app_result) res = { .connector_version = s->c->version,
+		.iss_required = iss_required };
+	AUTO(secret) plain = { 0 }, dek = { 0 };
+
+	snprintf(res.authorization_url, EX_URL, "%s", s->app.d.authorization_url);
+	snprintf(res.token_url, EX_URL, "%s", s->app.d.token_url);
+	snprintf(res.issuer, EX_URL, "%s", s->app.d.issuer);
+	if (app_secret_put(&s->app, &plain, e) != 0 ||
+	    keys_make(j->x, PURPOSE_GRANT, &s->q.app, &dek, &res.wrap, e) != 0 ||
+	    keys_seal(j->x, PURPOSE_GRANT, &s->q.app, s->q.version, &dek,
+		(struct slice){ plain.p, plain.len }, &res.blob, e) != 0)
+		return e->code;
+	seal_app_result_put(&j->answer, &res);
+	return 0;
+}
+
+static int
+seal_app_perform(struct job *j, struct err *e)
+{
+	struct sealing *s = j->state;
+	bool iss_required = false;
+
+	if (s->c->discovery && discover(j->x, &s->app.d, &iss_required, e) != 0)
+		return e->code;
+	return seal_app_result(j, s, iss_required, e);
+}
+
+/* ---- EGRESS_BEGIN: no network, keys alone */
+
+static bool
+asks_openid(const char *scope)
+{
+	const char *p = strstr(scope, "openid");
+
+	return p != NULL && (p == scope || p[-1] == ' ') && (p[6] == '\0' || p[6] == ' ');
+}
+
+static int
+make_flow(const struct begin *q, const struct app_secret *app, struct flow_secret *f,
+    struct err *e)
+{
+	unsigned char raw[48];
+	char text[65];
+	int rc;
+
+	f->d = app->d;
+	snprintf(f->redirect_uri, sizeof f->redirect_uri, "%s", q->redirect_uri);
+	random_bytes(raw, sizeof raw);
+	rc = secret_set(&f->verifier, text, b64url_encode(raw, sizeof raw, text), e);
+	explicit_bzero(text, sizeof text);
+	if (asks_openid(q->scope)) {
+		random_bytes(raw, 16);
+		b64url_encode(raw, 16, f->nonce);
+	}
+	explicit_bzero(raw, sizeof raw);
+	return rc;
+}
+
+static int
+begin_result(struct job *j, const struct begin *q, const struct app_secret *app,
+    const struct flow_secret *f, struct err *e)
+{
+	const struct connector *c;
+	AUTO(begin_result) res = { 0 };
+	AUTO(secret) plain = { 0 }, dek = { 0 };
+
+	if (find(j, app->d.connector, &c, e) != 0 ||
+	    authorization_url(c, app, f, q->scope, q->state, res.authorization_url,
+		sizeof res.authorization_url, e) != 0 ||
+	    flow_secret_put(f, &plain, e) != 0 ||
+	    keys_make(j->x, PURPOSE_GRANT, &q->pending, &dek, &res.wrap, e) != 0 ||
+	    keys_seal(j->x, PURPOSE_GRANT, &q->pending, 1, &dek,
+		(struct slice){ plain.p, plain.len }, &res.blob, e) != 0)
+		return e->code;
+	begin_result_put(&j->answer, &res);
+	return 0;
+}
+
+int
+begin_prepare(struct job *j, struct err *e)
+{
+	struct begin q = { 0 };
+	AUTO(app_secret) app = { 0 };
+	AUTO(flow_secret) flow = { 0 };
+	AUTO(secret) plain = { 0 };
+
+	if (begin_get((struct slice){ j->body.p, j->body.len }, &q, e) != 0 ||
+	    keys_open(j->x, PURPOSE_GRANT, &q.app, &plain, e) != 0 ||
+	    app_secret_get(&plain, &app, e) != 0 || make_flow(&q, &app, &flow, e) != 0)
+		return e->code;
+	return begin_result(j, &q, &app, &flow, e);
+}

@@ -1,0 +1,342 @@
+/*
+ * http.c - see http.h. libcurl's easy interface, one fresh handle a request.
+ */
+#include "egress/http.h"
+
+#include <curl/curl.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/role.h"
+#include "egress/egress.h"
+
+struct transfer {
+	struct egress			*x;
+	const struct http_request	*q;
+	struct http_answer		*a;
+	bool				 sent, refused, too_long;
+	struct err			 before;	/* why before_send said no */
+	char				 host[256];
+};
+
+/* ---- libcurl holds secrets too: its memory is wiped as ours is */
+
+static void
+wiping_free(void *p)
+{
+	if (p != NULL)
+		explicit_bzero(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void *
+wiping_realloc(void *p, size_t n)
+{
+	size_t was = p == NULL ? 0 : malloc_usable_size(p);
+	void *q = malloc(n);
+
+	if (q == NULL || p == NULL)
+		return q;
+	memcpy(q, p, was < n ? was : n);
+	wiping_free(p);
+	return q;
+}
+
+void
+http_init(void)
+{
+	must(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc,
+	    strdup, calloc) == 0);
+}
+
+void
+http_answer_done(struct http_answer *a)
+{
+	secret_done(&a->body);
+}
+
+bool
+http_host(const char *url, char *out, size_t cap)
+{
+	const char *p = url + 8;
+	size_t n;
+
+	if (strncmp(url, "https://", 8) != 0)
+		return false;
+	n = *p == '[' ? strcspn(p, "]") + 1 : strcspn(p, ":/?#");
+	if (n == 0 || n >= cap)
+		return false;
+	memcpy(out, p, n);
+	out[n] = '\0';
+	return true;
+}
+
+/* ---- libcurl's callbacks */
+
+/* The address it is about to connect to. */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *sa)
+{
+	struct transfer *t = arg;
+
+	if (purpose != CURLSOCKTYPE_IPCXN || !allow_address(&t->x->allow, &sa->addr)) {
+		t->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(sa->family, sa->socktype | SOCK_CLOEXEC, sa->protocol);
+}
+
+/* Connected, TLS up, nothing of the request sent yet. */
+static int
+before_request(void *arg, char *remote, char *local, int rport, int lport)
+{
+	struct transfer *t = arg;
+
+	(void)remote;
+	(void)local;
+	(void)rport;
+	(void)lport;
+	if (t->q->before_send != NULL && t->q->before_send(t->q->arg, &t->before) != 0)
+		return CURL_PREREQFUNC_ABORT;
+	t->sent = true;
+	return CURL_PREREQFUNC_OK;
+}
+
+static size_t
+body_part(char *p, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	struct err e;
+
+	if (t->a->body.len + size * n > HTTP_ANSWER_MAX) {
+		t->too_long = true;
+		return 0;
+	}
+	return secret_append(&t->a->body, p, size * n, &e) == 0 ? size * n : 0;
+}
+
+static bool
+header_is(const char *line, size_t n, const char *name, char *value, size_t cap)
+{
+	size_t m = strlen(name);
+
+	if (n <= m || strncasecmp(line, name, m) != 0 || line[m] != ':')
+		return false;
+	for (line += m + 1, n -= m + 1; n > 0 && (*line == ' ' || *line == '\t'); n--)
+		line++;
+	while (n > 0 && (line[n - 1] == '\r' || line[n - 1] == '\n' || line[n - 1] == ' '))
+		n--;
+	snprintf(value, cap, "%.*s", (int)(n < cap ? n : cap - 1), line);
+	return true;
+}
+
+/* Seconds, or a date (RFC 9110 section 10.2.3); at most an hour. */
+static uint32_t
+retry_after(const char *v)
+{
+	char *end;
+	long n = strtol(v, &end, 10);
+
+	if (end == v || *end != '\0') {
+		time_t at = curl_getdate(v, NULL);
+
+		n = at < 0 ? 0 : (long)(at - (time_t)wall_seconds());
+	}
+	return n <= 0 ? 1 : n > 3600 ? 3600 : (uint32_t)n;
+}
+
+static size_t
+header_line(char *p, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	char v[128];
+
+	n *= size;
+	if (header_is(p, n, "content-type", v, sizeof v)) {
+		snprintf(t->a->content_type, sizeof t->a->content_type, "%s", v);
+	} else if (header_is(p, n, "retry-after", v, sizeof v)) {
+		t->a->retry_after_s = retry_after(v);
+	} else if (header_is(p, n, "date", v, sizeof v)) {
+		time_t at = curl_getdate(v, NULL);
+
+		if (at >= 0)
+			t->a->skew_s = (int32_t)(at - (time_t)wall_seconds());
+	}
+	return n;
+}
+
+/* ---- what went wrong */
+
+static enum err_id
+unreachable(const struct transfer *t, CURLcode rc)
+{
+	if (t->refused)
+		return ERR_HOST_NOT_ALLOWED;
+	switch (rc) {
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_RESOLVE_PROXY:
+		return ERR_UNREACHABLE_DNS;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+		return ERR_TLS_UNTRUSTED;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CERTPROBLEM:
+		return ERR_UNREACHABLE_TLS;
+	default:
+		return ERR_UNREACHABLE_CONNECT;
+	}
+}
+
+static void
+failed(struct transfer *t, CURLcode rc, const char *text)
+{
+	struct http_answer *a = t->a;
+	const char *why = *text != '\0' ? text : curl_easy_strerror(rc);
+
+	if (t->before.code != 0) {
+		a->phase = PHASE_NOT_SENT;
+		a->err = t->before;
+		return;
+	}
+	if (!t->sent) {
+		a->phase = PHASE_NOT_SENT;
+		err_name(&a->err, unreachable(t, rc), t->refused ?
+		    "%s resolves to an address that is not allowed (private, loopback or reserved)" :
+		    "%s: %.180s", t->host, why);
+	} else {
+		a->phase = PHASE_AMBIGUOUS;
+		err_name(&a->err, t->too_long ? ERR_BAD_ANSWER : ERR_OUTCOME_UNKNOWN,
+		    "%s: %.180s", t->host,
+		    t->too_long ? "the answer is longer than 1 MiB" : why);
+	}
+	err_detail(&a->err, "host", "%s", t->host);
+	secret_wipe(&a->body);
+}
+
+/* ---- the request */
+
+static struct curl_slist *
+add_header(struct curl_slist *l, const char *line)
+{
+	struct curl_slist *more = curl_slist_append(l, line);
+
+	must(more != NULL);
+	return more;
+}
+
+static struct curl_slist *
+headers_of(const struct http_request *q)
+{
+	struct curl_slist *l = add_header(NULL, "Expect:");
+	AUTO(secret) line = { 0 };
+	char text[200];
+	struct err e;
+	bool accept = false;
+
+	for (int i = 0; i < HTTP_HEADERS && q->header[i] != NULL; i++) {
+		l = add_header(l, q->header[i]);
+		accept |= strncasecmp(q->header[i], "accept:", 7) == 0;
+	}
+	if (!accept)
+		l = add_header(l, "Accept: application/json");
+	if (q->content_type != NULL) {
+		snprintf(text, sizeof text, "Content-Type: %.150s", q->content_type);
+		l = add_header(l, text);
+	}
+	if (q->authorization != NULL &&
+	    secret_set(&line, "Authorization: ", 15, &e) == 0 &&
+	    secret_append(&line, q->authorization->p, q->authorization->len, &e) == 0 &&
+	    secret_append(&line, "", 1, &e) == 0)
+		l = add_header(l, (const char *)line.p);
+	return l;
+}
+
+static void
+set_security(CURL *c, const struct egress *x)
+{
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
+	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	curl_easy_setopt(c, CURLOPT_PROXY, x->conf.proxy);	/* "" = none, not even by env */
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	if (x->conf.ca_file[0] != '\0')
+		curl_easy_setopt(c, CURLOPT_CAINFO, x->conf.ca_file);
+}
+
+static void
+set_request(CURL *c, struct transfer *t, struct curl_slist *headers)
+{
+	const struct http_request *q = t->q;
+
+	curl_easy_setopt(c, CURLOPT_URL, q->url);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 15L);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)q->timeout_s);
+	if (q->body != NULL) {
+		curl_easy_setopt(c, CURLOPT_POST, 1L);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body->len);
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS,
+		    q->body->len > 0 ? (const char *)q->body->p : "");
+	}
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
+	curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, before_request);
+	curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, body_part);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, header_line);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+}
+
+void
+http_send(struct egress *x, const struct http_request *q, struct http_answer *ret)
+{
+	struct transfer t = { .x = x, .q = q, .a = ret };
+	char text[CURL_ERROR_SIZE] = "";
+	struct curl_slist *headers;
+	CURL *c;
+	CURLcode rc;
+	long status = 0;
+
+	if (!http_host(q->url, t.host, sizeof t.host) || !allow_host(&x->allow, t.host)) {
+		ret->phase = PHASE_NOT_SENT;
+		err_name(&ret->err, ERR_HOST_NOT_ALLOWED, "host '%.120s' is not in allow_host",
+		    t.host);
+		return;
+	}
+	if ((c = curl_easy_init()) == NULL) {
+		ret->phase = PHASE_NOT_SENT;
+		err_set(&ret->err, V_LIMIT, "out of memory");
+		return;
+	}
+	headers = headers_of(q);
+	set_security(c, x);
+	set_request(c, &t, headers);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, text);
+	rc = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_cleanup(c);
+	curl_slist_free_all(headers);
+	if (rc == CURLE_OK) {
+		ret->phase = PHASE_ANSWERED;
+		ret->status = (unsigned)status;
+	} else {
+		failed(&t, rc, text);
+	}
+}

@@ -1,0 +1,221 @@
+/*
+ * oauth.c - see oauth.h.
+ */
+#include "egress/oauth.h"
+
+#include <ctype.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/json.h"
+
+void
+token_request_done(struct token_request *t)
+{
+	secret_done(&t->body);
+	secret_done(&t->authorization);
+}
+
+/* ---- encoding */
+
+static bool
+unreserved(unsigned char c)
+{
+	return isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+/* application/x-www-form-urlencoded; every other byte as %XX. */
+static int
+encode(struct secret *to, const void *value, size_t len, struct err *e)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const unsigned char *p = value;
+
+	for (size_t i = 0; i < len; i++) {
+		char x[3] = { '%', digits[p[i] >> 4], digits[p[i] & 15] };
+
+		if (secret_append(to, unreserved(p[i]) ? (const char *)&p[i] : x,
+			unreserved(p[i]) ? 1 : 3, e) != 0)
+			return e->code;
+	}
+	return 0;
+}
+
+int
+form_add(struct secret *body, const char *name, const void *value, size_t len,
+    struct err *e)
+{
+	if (body->len > 0 && secret_append(body, "&", 1, e) != 0)
+		return e->code;
+	if (secret_append(body, name, strlen(name), e) != 0 ||
+	    secret_append(body, "=", 1, e) != 0)
+		return e->code;
+	return encode(body, value, len, e);
+}
+
+static int
+json_add(struct secret *body, const char *name, const void *value, size_t len,
+    struct err *e)
+{
+	if (secret_append(body, body->len == 0 ? "{" : ",", 1, e) != 0 ||
+	    json_quote_secret(body, name, strlen(name), e) != 0 ||
+	    secret_append(body, ":", 1, e) != 0)
+		return e->code;
+	return json_quote_secret(body, value, len, e);
+}
+
+int
+basic_make(const char *id, const struct secret *password, bool raw, struct secret *ret,
+    struct err *e)
+{
+	AUTO(secret) pair = { 0 };
+	size_t n = strlen(id);
+	int rc = raw ? secret_append(&pair, id, n, e) : encode(&pair, id, n, e);
+
+	if (rc == 0)
+		rc = secret_append(&pair, ":", 1, e);
+	if (rc == 0)
+		rc = raw ? secret_append(&pair, password->p, password->len, e) :
+			   encode(&pair, password->p, password->len, e);
+	if (rc != 0 || secret_set(ret, "Basic ", 6, e) != 0 ||
+	    secret_reserve(ret, 6 + pair.len * 4 / 3 + 8, e) != 0)
+		return e->code;
+	ret->len += (size_t)EVP_EncodeBlock(ret->p + 6, pair.p, (int)pair.len);
+	return 0;
+}
+
+/* ---- token requests */
+
+struct body {
+	struct secret	*to;
+	bool		 json;
+	int		 rc;
+	struct err	*e;
+};
+
+static void
+add(struct body *b, const char *name, const void *value, size_t len)
+{
+	if (b->rc == 0)
+		b->rc = (b->json ? json_add : form_add)(b->to, name, value, len, b->e);
+}
+
+static void
+add_str(struct body *b, const char *name, const char *value)
+{
+	add(b, name, value, strlen(value));
+}
+
+static void
+add_client(struct body *b, const struct app_secret *app, struct token_request *t)
+{
+	switch (app->d.client_auth) {
+	case CLIENT_BASIC:
+	case CLIENT_BASIC_RAW:
+		if (app->client_secret.len > 0) {
+			if (b->rc == 0)
+				b->rc = basic_make(app->client_id, &app->client_secret,
+				    app->d.client_auth == CLIENT_BASIC_RAW, &t->authorization, b->e);
+			return;
+		}
+		break;
+	case CLIENT_POST:
+		if (app->client_secret.len > 0)
+			add(b, "client_secret", app->client_secret.p, app->client_secret.len);
+		break;
+	case CLIENT_NONE:
+		break;
+	}
+	add_str(b, "client_id", app->client_id);
+}
+
+int
+token_request_make(const struct connector *c, const struct app_secret *app,
+    const struct flow_secret *f, const struct secret *code, const struct grant_secret *g,
+    struct token_request *t, struct err *e)
+{
+	struct body b = { &t->body, c->body_json, 0, e };
+
+	t->content_type = c->body_json ? "application/json" :
+					 "application/x-www-form-urlencoded";
+	if (f != NULL) {
+		add_str(&b, "grant_type", "authorization_code");
+		add(&b, "code", code->p, code->len);
+		add_str(&b, "redirect_uri", f->redirect_uri);
+		if (c->pkce)
+			add(&b, "code_verifier", f->verifier.p, f->verifier.len);
+	} else {
+		add_str(&b, "grant_type", "refresh_token");
+		add(&b, "refresh_token", g->refresh_token.p, g->refresh_token.len);
+	}
+	for (size_t i = 0; i < c->ntoken_params; i++)
+		add_str(&b, c->token_params[i].name, c->token_params[i].value);
+	add_client(&b, app, t);
+	if (b.rc == 0 && c->body_json)
+		b.rc = secret_append(&t->body, "}", 1, e);
+	return b.rc;
+}
+
+/* ---- authorization URL */
+
+static int
+challenge_of(const struct secret *verifier, char out[64])
+{
+	unsigned char hash[32];
+
+	sha256((struct slice){ verifier->p, verifier->len }, hash);
+	b64url_encode(hash, sizeof hash, out);
+	return 0;
+}
+
+/* Scopes as this provider separates them. */
+static void
+separate(const char *scope, const char *separator, char *out, size_t cap)
+{
+	size_t n = 0;
+
+	for (; *scope != '\0' && n + 2 < cap; scope++) {
+		if (*scope == ' ')
+			n += (size_t)snprintf(out + n, cap - n, "%s", separator);
+		else
+			out[n++] = *scope;
+	}
+	out[n < cap ? n : cap - 1] = '\0';
+}
+
+int
+authorization_url(const struct connector *c, const struct app_secret *app,
+    const struct flow_secret *f, const char *scope, const char *state, char *ret, size_t cap,
+    struct err *e)
+{
+	AUTO(secret) q = { 0 };
+	struct body b = { &q, false, 0, e };
+	char text[EX_SCOPE + 64];
+
+	add_str(&b, "response_type", "code");
+	add_str(&b, "client_id", app->client_id);
+	add_str(&b, "redirect_uri", f->redirect_uri);
+	separate(scope, c->scope_separator, text, sizeof text);
+	if (text[0] != '\0')
+		add_str(&b, "scope", text);
+	add_str(&b, "state", state);
+	if (f->nonce[0] != '\0')
+		add_str(&b, "nonce", f->nonce);
+	if (c->pkce) {
+		challenge_of(&f->verifier, text);
+		add_str(&b, "code_challenge", text);
+		add_str(&b, "code_challenge_method", "S256");
+	}
+	for (size_t i = 0; i < c->nauthorize_params; i++)
+		add_str(&b, c->authorize_params[i].name, c->authorize_params[i].value);
+	if (b.rc != 0)
+		return b.rc;
+	if (strlen(app->d.authorization_url) + 1 + q.len + 1 > cap)
+		return err_set(e, V_LIMIT, "the authorization URL is too long");
+	snprintf(ret, cap, "%s%c%.*s", app->d.authorization_url,
+	    strchr(app->d.authorization_url, '?') != NULL ? '&' : '?', (int)q.len,
+	    (const char *)q.p);
+	return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * oauth.h - what goes out: authorization URLs and token requests (RFC 6749, 7636, 9207).
+ */
+#pragma once
+
+#include "egress/destination.h"
+#include "egress/http.h"
+
+/* A request body and its Authorization header, in locked memory. */
+struct token_request {
+	struct secret	body, authorization;	/* authorization empty = none */
+	const char	*content_type;
+};
+void token_request_done(struct token_request *t);
+
+/* Code exchange: F and CODE; refresh: G. One of the two is NULL. */
+int token_request_make(const struct connector *c, const struct app_secret *app,
+    const struct flow_secret *f, const struct secret *code, const struct grant_secret *g,
+    struct token_request *ret, struct err *e);
+
+/* Adds "&name=value" (or the first without '&'), form-encoded. */
+int form_add(struct secret *body, const char *name, const void *value, size_t len,
+    struct err *e);
+
+/* "Basic ..." of RFC 6749 section 2.3.1, or without its encoding (RAW). */
+int basic_make(const char *id, const struct secret *password, bool raw, struct secret *ret,
+    struct err *e);
+
+/* The URL to open, with PKCE S256, state, and a nonce where `openid` is asked for. */
+int authorization_url(const struct connector *c, const struct app_secret *app,
+    const struct flow_secret *f, const char *scope, const char *state, char *ret, size_t cap,
+    struct err *e);

@@ -1,0 +1,20 @@
+/*
+ * ops.h - the table of what vaultd may ask: op, and the steps that do it.
+ */
+#pragma once
+
+#include "egress/work.h"
+
+/* Picks J's steps by its op and submits it. Errors: unknown op; J stays the caller's. */
+int ops_start(struct job *j, struct err *e);
+
+/* exchange.c */
+int exchange_prepare(struct job *j, struct err *e);
+int attempt_prepare(struct job *j, struct err *e);
+int drop_prepare(struct job *j, struct err *e);
+/* begin.c */
+int seal_app_prepare(struct job *j, struct err *e);
+int begin_prepare(struct job *j, struct err *e);
+/* revoke.c */
+int revoke_prepare(struct job *j, struct err *e);
+int pat_prepare(struct job *j, struct err *e);

@@ -1,0 +1,36 @@
+/*
+ * reply.h - any provider's answer from a token endpoint, as one struct. Pure: bytes in,
+ * fields out; fuzzed. Success and error are told apart by content, not by status.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/exchange.h"
+#include "connectors/catalogue.h"
+
+struct reply {
+	struct secret	access_token, refresh_token, id_token;	/* empty = absent */
+	char		token_type[32];		/* "Bearer" when absent */
+	char		scope[EX_SCOPE];	/* separated by spaces; "" = absent */
+	bool		has_expires;
+	uint32_t	expires_in_s, refresh_expires_in_s;
+	char		error[64];		/* "" = none */
+	char		description[512];	/* printable, cut; secrets taken out by the caller */
+	char		account[256];		/* of ACCOUNT_ANSWER */
+	struct ex_vars	captured;
+};
+void reply_done(struct reply *r);
+
+/* V_CORRUPT: not the answer of a token endpoint. CONTENT_TYPE may be "". C may be NULL. */
+int reply_parse(struct slice body, const char *content_type, const struct connector *c,
+    struct reply *ret, struct err *e);
+
+/* Claims of an ID token (not its signature: OIDC Core section 3.1.3.7, direct TLS). */
+struct id_claims {
+	char	iss[EX_URL], nonce[64], account[256];
+	bool	aud_ok;
+};
+int reply_id_token(const struct secret *jwt, const char *client_id, const char *member,
+    struct id_claims *ret, struct err *e);

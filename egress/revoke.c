@@ -1,0 +1,261 @@
+/*
+ * revoke.c - taking a grant back at the provider, and static tokens.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/json.h"
+#include "egress/account.h"
+#include "egress/egress.h"
+#include "egress/oauth.h"
+#include "egress/ops.h"
+
+#define REVOKE_S 15
+
+/* ---- EGRESS_REVOKE */
+
+struct revoking {
+	const struct connector	*c;
+	struct app_secret	 app;
+	struct grant_secret	 grant;
+	struct secret		 access;	/* the token itself */
+};
+
+static void
+revoking_free(void *p)
+{
+	struct revoking *r = p;
+
+	app_secret_done(&r->app);
+	grant_secret_done(&r->grant);
+	secret_done(&r->access);
+	free(r);
+}
+
+/* The token out of its fragment. */
+static int
+access_token(const struct secret *fragment, struct secret *ret, struct err *e)
+{
+	AUTO(secret) text = { 0 };
+	json_auto_t *o = NULL;
+	json_t *v;
+
+	if (secret_set(&text, "{", 1, e) != 0 ||
+	    secret_append(&text, fragment->p, fragment->len, e) != 0 ||
+	    secret_append(&text, "}", 1, e) != 0)
+		return e->code;
+	o = json_parse((struct slice){ text.p, text.len }, 1u << 20, e);
+	v = json_object_get(o, "access_token");
+	if (!json_is_string(v))
+		return err_set(e, V_CORRUPT, "the sealed token is not readable");
+	return secret_set(ret, json_string_value(v), json_string_length(v), e);
+}
+
+static int
+open_tokens(struct job *j, const struct revoke *q, struct revoking *r, struct err *e)
+{
+	AUTO(secret) app = { 0 }, grant = { 0 }, fragment = { 0 };
+
+	if (keys_open(j->x, PURPOSE_GRANT, &q->app, &app, e) != 0 ||
+	    app_secret_get(&app, &r->app, e) != 0)
+		return e->code;
+	if (q->grant.blob.len > 0) {
+		if (keys_open(j->x, PURPOSE_GRANT, &q->grant, &grant, e) != 0 ||
+		    grant_secret_get(&grant, &r->grant, e) != 0)
+			return e->code;
+		if (!destination_equal(&r->app.d, &r->grant.d))
+			return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for "
+			    "different destinations: nothing is sent");
+	}
+	if (q->release.blob.len > 0 && keys_open(j->x, PURPOSE_RELEASE, &q->release, &fragment,
+		e) != 0)
+		return e->code;
+	return fragment.len == 0 ? 0 : access_token(&fragment, &r->access, e);
+}
+
+static int revoke_perform(struct job *j, struct err *e);
+
+int
+revoke_prepare(struct job *j, struct err *e)
+{
+	struct revoking *r = calloc(1, sizeof *r);
+	struct revoke q = { 0 };
+
+	must(r != NULL);
+	j->state = r;
+	j->done_state = revoking_free;
+	j->perform = revoke_perform;
+	if (revoke_get((struct slice){ j->body.p, j->body.len }, &q, e) != 0 ||
+	    open_tokens(j, &q, r, e) != 0)
+		return e->code;
+	r->c = catalogue_find(&j->x->catalogue, r->app.d.connector);
+	if (r->app.d.revocation_url[0] != '\0')
+		http_host(r->app.d.revocation_url, j->host, sizeof j->host);
+	return 0;
+}
+
+/* RFC 7009 section 2.1. */
+static int
+send_rfc7009(struct egress *x, const struct revoking *r, const struct secret *token,
+    const char *hint, struct http_answer *a, struct err *e)
+{
+	AUTO(secret) body = { 0 }, auth = { 0 };
+	const struct app_secret *app = &r->app;
+	struct http_request q = { .method = "POST", .url = app->d.revocation_url,
+		.body = &body, .content_type = "application/x-www-form-urlencoded",
+		.timeout_s = REVOKE_S };
+	bool client = r->c->revoke == REVOKE_RFC7009;
+	bool basic = app->d.client_auth == CLIENT_BASIC ||
+	    app->d.client_auth == CLIENT_BASIC_RAW;
+	int rc = form_add(&body, "token", token->p, token->len, e);
+
+	if (rc == 0 && client)
+		rc = form_add(&body, "token_type_hint", hint, strlen(hint), e);
+	if (rc == 0 && client && basic && app->client_secret.len > 0) {
+		rc = basic_make(app->client_id, &app->client_secret,
+		    app->d.client_auth == CLIENT_BASIC_RAW, &auth, e);
+		q.authorization = &auth;
+	} else if (rc == 0 && client) {
+		rc = form_add(&body, "client_id", app->client_id, strlen(app->client_id), e);
+		if (rc == 0 && app->client_secret.len > 0)
+			rc = form_add(&body, "client_secret", app->client_secret.p,
+			    app->client_secret.len, e);
+	}
+	if (rc == 0)
+		http_send(x, &q, a);
+	return rc;
+}
+
+static int
+send_github(struct egress *x, const struct revoking *r, struct http_answer *a,
+    struct err *e)
+{
+	AUTO(secret) body = { 0 }, auth = { 0 };
+	struct http_request q = { .method = "DELETE", .url = r->app.d.revocation_url,
+		.body = &body, .content_type = "application/json", .authorization = &auth,
+		.timeout_s = REVOKE_S, .header = { "User-Agent: vaultd" } };
+
+	if (secret_set(&body, "{\"access_token\":", 16, e) != 0 ||
+	    json_quote_secret(&body, (const char *)r->access.p, r->access.len, e) != 0 ||
+	    secret_append(&body, "}", 1, e) != 0 ||
+	    basic_make(r->app.client_id, &r->app.client_secret, true, &auth, e) != 0)
+		return e->code;
+	http_send(x, &q, a);
+	return 0;
+}
+
+static void
+judge(const struct http_answer *a, struct revoke_result *res)
+{
+	res->revoked = a->phase == PHASE_ANSWERED && a->status >= 200 && a->status < 300;
+	if (a->phase != PHASE_ANSWERED)
+		res->err = a->err;
+	else if (!res->revoked)
+		err_name(&res->err, ERR_PROVIDER_REFUSED, "the provider answered %u to the "
+		    "revocation", a->status);
+}
+
+static int
+revoke_one(struct egress *x, const struct revoking *r, const struct secret *token,
+    const char *hint, struct revoke_result *res, struct err *e)
+{
+	struct http_answer a = { 0 };
+	int rc = r->c->revoke == REVOKE_GITHUB ? send_github(x, r, &a, e) :
+						 send_rfc7009(x, r, token, hint, &a, e);
+
+	if (rc == 0)
+		judge(&a, res);
+	http_answer_done(&a);
+	return rc;
+}
+
+/* The refresh token first: its end usually ends the access token too (RFC 7009 section 2). */
+static int
+revoke_perform(struct job *j, struct err *e)
+{
+	struct revoking *r = j->state;
+	struct revoke_result res = { 0 };
+	int rc = 0;
+
+	res.supported = r->c != NULL && r->c->revoke != REVOKE_NONE &&
+	    r->app.d.revocation_url[0] != '\0';
+	if (res.supported && r->c->revoke != REVOKE_GITHUB && r->grant.refresh_token.len > 0)
+		rc = revoke_one(j->x, r, &r->grant.refresh_token, "refresh_token", &res, e);
+	if (rc == 0 && res.supported && r->access.len > 0 &&
+	    (res.revoked || r->grant.refresh_token.len == 0 || r->c->revoke == REVOKE_GITHUB)) {
+		struct revoke_result second = { .supported = true };
+
+		rc = revoke_one(j->x, r, &r->access, "access_token", &second, e);
+		if (r->grant.refresh_token.len == 0 || r->c->revoke == REVOKE_GITHUB)
+			res = second;
+	}
+	if (rc == 0)
+		revoke_result_put(&j->answer, &res);
+	return rc;
+}
+
+/* ---- EGRESS_PAT */
+
+struct static_token {
+	struct pat		 q;
+	const struct connector	*c;
+	struct destination	 d;
+};
+
+static void
+static_free(void *p)
+{
+	struct static_token *s = p;
+
+	pat_done(&s->q);
+	free(s);
+}
+
+static int pat_perform(struct job *j, struct err *e);
+
+int
+pat_prepare(struct job *j, struct err *e)
+{
+	struct static_token *s = calloc(1, sizeof *s);
+
+	must(s != NULL);
+	j->state = s;
+	j->done_state = static_free;
+	j->perform = pat_perform;
+	if (pat_get((struct slice){ j->body.p, j->body.len }, &s->q, e) != 0)
+		return e->code;
+	s->c = catalogue_find(&j->x->catalogue, s->q.connector);
+	if (s->c == NULL)
+		return err_name(e, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
+		    "vault-egress", s->q.connector);
+	if (destination_expand(s->c, &s->q.vars, "x", &s->d, e) != 0)
+		return e->code;
+	if (s->d.probe_url[0] != '\0')
+		http_host(s->d.probe_url, j->host, sizeof j->host);
+	return 0;
+}
+
+static int
+pat_perform(struct job *j, struct err *e)
+{
+	struct static_token *s = j->state;
+	struct exchange_result res = { .phase = PHASE_ANSWERED };
+	AUTO(secret) text = { 0 }, dek = { 0 };
+	int rc;
+
+	rc = token_probe(j->x, s->c, &s->d, &s->q.token, res.account, sizeof res.account, e);
+	if (rc == 0)
+		rc = fragment_make(&s->q.token, s->c->pat_token_type, "", &text, e);
+	if (rc == 0)
+		rc = keys_make(j->x, PURPOSE_RELEASE, &s->q.connection, &dek, &res.release_wrap, e);
+	if (rc == 0)
+		rc = keys_seal(j->x, PURPOSE_RELEASE, &s->q.connection, s->q.release_version, &dek,
+		    (struct slice){ text.p, text.len }, &res.release_blob, e);
+	snprintf(res.api_base, sizeof res.api_base, "%s", s->d.api_base);
+	if (rc == 0)
+		exchange_result_put(&j->answer, &res);
+	exchange_result_done(&res);
+	return rc;
+}

@@ -1,0 +1,283 @@
+/*
+ * work.c - see work.h.
+ */
+#include "egress/work.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "egress/egress.h"
+#include "egress/server.h"
+
+#define WORKERS_MAX 128
+
+struct work {
+	struct egress	*x;
+	pthread_t	 thread[WORKERS_MAX];
+	unsigned	 nthreads;
+	pthread_mutex_t	 mutex;
+	pthread_cond_t	 wake;
+	struct job	*ready, **ready_end;	/* to be prepared, or performed now */
+	struct job	*parked;		/* prepared, waiting for their host's turn */
+	struct job	*running;		/* singly linked by `next` */
+	struct job	*done, **done_end;
+	unsigned	 busy;
+	bool		 stop;
+	int		 fd;
+	struct event	*ev;
+};
+
+void
+job_free(struct job *j)
+{
+	if (j->state != NULL && j->done_state != NULL)
+		j->done_state(j->state);
+	secret_done(&j->body);
+	msg_done(&j->answer);
+	free(j);
+}
+
+/* ---- lists, under the mutex */
+
+static void
+add(struct job ***end, struct job *j)
+{
+	j->next = NULL;
+	**end = j;
+	*end = &j->next;
+}
+
+static bool
+listed(const struct job *j, const struct id *attempt)
+{
+	for (; j != NULL; j = j->next)
+		if (id_equal(&j->attempt, attempt))
+			return true;
+	return false;
+}
+
+static unsigned
+talking_to(const struct work *w, const char *host)
+{
+	unsigned n = 0;
+
+	for (const struct job *j = w->running; j != NULL; j = j->next)
+		n += j->host[0] != '\0' && strcmp(j->host, host) == 0;
+	return n;
+}
+
+static void
+unlink_running(struct work *w, struct job *j)
+{
+	struct job **at = &w->running;
+
+	while (*at != j)
+		at = &(*at)->next;
+	*at = j->next;
+}
+
+static bool
+has_turn(const struct work *w, const struct job *j)
+{
+	return j->host[0] == '\0' || talking_to(w, j->host) < w->x->conf.host_concurrency;
+}
+
+static struct job *
+next_parked(struct work *w)
+{
+	for (struct job **at = &w->parked; *at != NULL; at = &(*at)->next)
+		if (has_turn(w, *at)) {
+			struct job *j = *at;
+
+			*at = j->next;
+			return j;
+		}
+	return NULL;
+}
+
+/* ---- threads */
+
+/* Parked jobs whose turn came go first: they have waited longest. */
+static struct job *
+next_job(struct work *w)
+{
+	struct job *j = next_parked(w);
+
+	if (j != NULL || (j = w->ready) == NULL)
+		return j;
+	if ((w->ready = j->next) == NULL)
+		w->ready_end = &w->ready;
+	return j;
+}
+
+static void
+finish(struct work *w, struct job *j)
+{
+	add(&w->done_end, j);
+	eventfd_write(w->fd, 1);
+	pthread_cond_broadcast(&w->wake);	/* a host's turn may be free */
+}
+
+static bool
+prepared(struct job *j)
+{
+	if (j->prepare == NULL)
+		return true;
+	j->rc = j->prepare(j, &j->err);
+	j->prepare = NULL;
+	return j->rc == 0 && j->perform != NULL;
+}
+
+static void
+run(struct work *w, struct job *j)
+{
+	bool perform;
+
+	j->next = w->running;
+	w->running = j;
+	w->busy++;
+	pthread_mutex_unlock(&w->mutex);
+	perform = prepared(j);
+	pthread_mutex_lock(&w->mutex);
+	if (perform && j->host[0] != '\0' &&
+	    talking_to(w, j->host) > w->x->conf.host_concurrency) {
+		unlink_running(w, j);
+		w->busy--;
+		j->next = w->parked;
+		w->parked = j;
+		return;
+	}
+	if (perform) {
+		pthread_mutex_unlock(&w->mutex);
+		j->rc = j->perform(j, &j->err);
+		pthread_mutex_lock(&w->mutex);
+	}
+	unlink_running(w, j);
+	w->busy--;
+	finish(w, j);
+}
+
+static void *
+worker(void *arg)
+{
+	struct work *w = arg;
+	struct job *j;
+
+	pthread_mutex_lock(&w->mutex);
+	while (!w->stop) {
+		if ((j = next_job(w)) != NULL)
+			run(w, j);
+		else
+			pthread_cond_wait(&w->wake, &w->mutex);
+	}
+	pthread_mutex_unlock(&w->mutex);
+	return NULL;
+}
+
+/* ---- loop */
+
+static void
+collect(evutil_socket_t fd, short what, void *arg)
+{
+	struct work *w = arg;
+	struct job *j, *next;
+	eventfd_t v;
+
+	(void)what;
+	eventfd_read((int)fd, &v);
+	pthread_mutex_lock(&w->mutex);
+	j = w->done;
+	w->done = NULL;
+	w->done_end = &w->done;
+	pthread_mutex_unlock(&w->mutex);
+	for (; j != NULL; j = next) {
+		next = j->next;
+		server_answer(j);
+		job_free(j);
+	}
+}
+
+void
+work_submit(struct work *w, struct job *j)
+{
+	pthread_mutex_lock(&w->mutex);
+	add(&w->ready_end, j);
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+bool
+work_has(struct work *w, const struct id *attempt)
+{
+	bool has;
+
+	pthread_mutex_lock(&w->mutex);
+	has = listed(w->ready, attempt) || listed(w->parked, attempt) ||
+	    listed(w->running, attempt);
+	pthread_mutex_unlock(&w->mutex);
+	return has;
+}
+
+unsigned
+work_busy(struct work *w)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&w->mutex);
+	n = w->busy;
+	pthread_mutex_unlock(&w->mutex);
+	return n;
+}
+
+int
+work_new(struct egress *x, struct work **ret, struct err *e)
+{
+	struct work *w = calloc(1, sizeof *w);
+	unsigned n = x->conf.workers < 1 ? 1 : x->conf.workers > WORKERS_MAX ? WORKERS_MAX :
+	    x->conf.workers;
+
+	if (w == NULL)
+		return err_set(e, V_LIMIT, "out of memory");
+	w->x = x;
+	w->ready_end = &w->ready;
+	w->done_end = &w->done;
+	pthread_mutex_init(&w->mutex, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	w->ev = event_new(x->base, w->fd, EV_READ | EV_PERSIST, collect, w);
+	must(w->ev != NULL && event_add(w->ev, NULL) == 0);
+	for (; w->nthreads < n; w->nthreads++)
+		if (pthread_create(&w->thread[w->nthreads], NULL, worker, w) != 0)
+			return err_set(e, V_IO, "cannot start worker threads");
+	*ret = w;
+	return 0;
+}
+
+static void
+free_list(struct job *j)
+{
+	for (struct job *next; j != NULL; j = next) {
+		next = j->next;
+		job_free(j);
+	}
+}
+
+void
+work_free(struct work *w)
+{
+	if (w == NULL)
+		return;
+	pthread_mutex_lock(&w->mutex);
+	w->stop = true;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+	for (unsigned i = 0; i < w->nthreads; i++)
+		pthread_join(w->thread[i], NULL);
+	free_list(w->ready);
+	free_list(w->parked);
+	free_list(w->done);
+	event_free(w->ev);
+	close(w->fd);
+	free(w);
+}

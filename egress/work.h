@@ -1,0 +1,41 @@
+/*
+ * work.h - jobs in worker threads. A job runs in two steps: the first unwraps and learns
+ * the host, the second talks to it; between them it may wait for its host's turn without
+ * holding a thread.
+ */
+#pragma once
+
+#include "common/frame.h"
+
+struct egress;
+
+struct job {
+	struct job	*next;
+	struct egress	*x;
+	uint64_t	 client;	/* which line asked; 0 = gone or nobody */
+	uint32_t	 frame_id;
+	uint16_t	 op;
+	struct secret	 body;		/* the question */
+	struct id	 attempt;	/* of an exchange; null = none */
+	char		 host[256];	/* set by prepare(): whose turn to wait for */
+	int		 rc;
+	struct err	 err;
+	struct msg	 answer;
+	void		*state;		/* between the steps */
+	/* 0: perform() follows (host may be ""); else the error is answered. */
+	int		(*prepare)(struct job *j, struct err *e);
+	int		(*perform)(struct job *j, struct err *e);
+	void		(*done_state)(void *state);
+};
+
+struct work;
+
+int work_new(struct egress *x, struct work **ret, struct err *e);
+/* Waits for running jobs, drops queued ones. */
+void work_free(struct work *w);
+/* Takes J. Its answer comes back through server_answer() on the loop. */
+void work_submit(struct work *w, struct job *j);
+/* Is this attempt queued or running? */
+bool work_has(struct work *w, const struct id *attempt);
+unsigned work_busy(struct work *w);
+void job_free(struct job *j);

@@ -159,27 +159,6 @@ raise_files(void)
 }
 
 static int
-open_all(struct daemon *d, struct err *e)
-{
-	struct vault *v = &d->v;
-
-	v->started_ms = boot_ms();
-	v->roles_separate = getenv("VAULTD_ROLE_SEPARATION") == NULL ||
-	    strcmp(getenv("VAULTD_ROLE_SEPARATION"), "off") != 0;
-	if (evthread_use_pthreads() != 0 || (v->base = event_base_new()) == NULL)
-		return err_set(e, V_IO, "cannot make an event loop");
-	limits_from(&v->conf, &v->limits);
-	if (secret_arena_init(v->conf.secret_memory, v->conf.secret_mlock_only, e) != 0 ||
-	    dek_cache_new(v->conf.dek_cache_entries, v->conf.dek_cache_seconds, &v->deks, e) !=
-		0 || verified_new(&v->verified, e) != 0 || names_new(v->base, &v->names, e) != 0)
-		return e->code;
-	if (open_store(v, e) != 0 || open_journal(v, e) != 0 ||
-	    schedule_new(v, &v->schedule, e) != 0 || hsm_new(v, &v->hsm, e) != 0)
-		return e->code;
-	return egress_new(v, &v->egress, e);
-}
-
-static int
 confine(struct vault *v, struct err *e)
 {
 	const struct sandbox_path paths[] = {
@@ -192,6 +171,30 @@ confine(struct vault *v, struct err *e)
 	};
 
 	return sandbox_enter(SANDBOX_VAULTD, paths, &v->landlock, e);
+}
+
+static int
+open_all(struct daemon *d, struct err *e)
+{
+	struct vault *v = &d->v;
+
+	v->started_ms = boot_ms();
+	v->roles_separate = getenv("VAULTD_ROLE_SEPARATION") == NULL ||
+	    strcmp(getenv("VAULTD_ROLE_SEPARATION"), "off") != 0;
+	if (evthread_use_pthreads() != 0 || (v->base = event_base_new()) == NULL)
+		return err_set(e, V_IO, "cannot make an event loop");
+	limits_from(&v->conf, &v->limits);
+	/* Landlock binds a thread and those it starts: before there are others. */
+	if (secret_arena_init(v->conf.secret_memory, v->conf.secret_mlock_only, e) != 0 ||
+	    confine(v, e) != 0)
+		return e->code;
+	if (dek_cache_new(v->conf.dek_cache_entries, v->conf.dek_cache_seconds, &v->deks, e) !=
+		0 || verified_new(&v->verified, e) != 0 || names_new(v->base, &v->names, e) != 0)
+		return e->code;
+	if (open_store(v, e) != 0 || open_journal(v, e) != 0 ||
+	    schedule_new(v, &v->schedule, e) != 0 || hsm_new(v, &v->hsm, e) != 0)
+		return e->code;
+	return egress_new(v, &v->egress, e);
 }
 
 /* ---- events */
@@ -381,8 +384,6 @@ serve(struct daemon *d)
 		return fail(&e, e.code == V_INVALID || e.code == V_CORRUPT ? EX_CONFIG : 1);
 	if (listen_events(d, &e) != 0)
 		return fail(&e, EX_CONFIG);
-	if (confine(&d->v, &e) != 0)
-		return fail(&e, 1);
 	log_info("ready version=" VERSION " role_separation=%s landlock=%d",
 	    d->v.roles_separate ? "on" : "off", d->v.landlock);
 	role_notify("READY=1");

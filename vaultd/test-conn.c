@@ -478,7 +478,8 @@ TEST(a_reader_that_leaves_in_the_middle)
 /* Its last answer leaves by an event while it is on the list of the end of the pass. */
 TEST(a_slow_reader_that_ends_within_a_pass)
 {
-	char chunk[65536];
+	char chunk[65536], last = '?';
+	ssize_t n;
 	int a;
 
 	setup(&roomy);
@@ -493,7 +494,10 @@ TEST(a_slow_reader_that_ends_within_a_pass)
 	T_OK(vault.conns != NULL && vault.conns->dirty);
 	conn_flush_all(&vault);
 	T_OK(vault.conns == NULL);
-	T_HAS(heard(a), "end;.");
+	while ((n = recv(a, chunk, sizeof chunk, 0)) > 0)
+		last = n > 1 ? chunk[n - 2] : last;
+	T_EQ(n, 0);
+	T_EQ(last, 'd');
 	close(a);
 	teardown();
 }

@@ -511,6 +511,34 @@ TEST(secrets_stay_in_locked_memory)
 	teardown();
 }
 
+TEST(secrets_that_cannot_be_sent_yet_too)
+{
+	struct seen s = { 0 };
+
+	connected(false);
+	{
+		AUTO(msg) m = { 0 };
+		char *text = calloc(1, 1 << 20);
+
+		msg_secret(&m);
+		msg_put_raw(&m, text, 1 << 20);
+		line_call(line, 4, &m, 5000, done, &s);
+		free(text);
+	}
+	T_OK(secret_in_use() >= 1 << 20);
+	teardown();
+}
+
+TEST(a_call_made_while_the_line_is_freed)
+{
+	struct seen s = { .again = true };
+
+	connected(true);
+	ask(1, "x", 5000, &s);
+	teardown();
+	T_EQ(s.n, 2);
+}
+
 TEST(a_path_that_is_too_long)
 {
 	char text[200];

@@ -19,7 +19,7 @@ static struct vault vault;
 static struct peer peer;
 static bool peer_known, subject_named;
 static unsigned started, freed;
-static struct request *waiting[512];
+static struct request *waiting[4096];
 static size_t nwaiting;
 
 int
@@ -701,6 +701,106 @@ TEST(a_client_that_leaves_while_its_answer_is_ready)
 	turns(1);
 	T_OK(vault.conns == NULL);
 	T_EQ(freed, 2);
+	teardown();
+}
+
+/* ---- all of it at once, by chance but the same every time */
+
+struct player {
+	int		 fd;
+	unsigned	 serial, said, heard;
+	char		 out[64], in[64];
+	size_t		 left, got;		/* of out, to be sent; in `in` */
+};
+
+static void
+player_joins(struct player *p)
+{
+	static unsigned serials;
+
+	*p = (struct player){ .fd = client(), .serial = ++serials };
+}
+
+static void
+player_says(struct player *p, unsigned dice)
+{
+	size_t n = strlen(p->out) + 1, k;
+	ssize_t sent;
+
+	if (p->left == 0) {
+		snprintf(p->out, sizeof p->out, "%s:%u-%u", dice & 1 ? "now" : "wait",
+		    p->serial, p->said++);
+		p->left = n = strlen(p->out) + 1;
+	}
+	k = dice & 2 ? p->left : 1 + (dice >> 2) % p->left;
+	sent = send(p->fd, p->out + n - p->left, k, MSG_NOSIGNAL);
+	p->left -= sent > 0 ? (size_t)sent : 0;
+}
+
+static void
+player_hears(struct player *p)
+{
+	char want[64];
+
+	while (recv(p->fd, p->in + p->got, 1, 0) == 1)
+		if (p->in[p->got++] == '\0') {
+			snprintf(want, sizeof want, "%u-%u", p->serial, p->heard++);
+			T_STR(p->in, want);
+			p->got = 0;
+		}
+}
+
+static void
+answer_one(unsigned dice)
+{
+	size_t i = nwaiting == 0 ? 0 : dice % nwaiting;
+
+	if (nwaiting == 0)
+		return;
+	answer(waiting[i]);
+	waiting[i] = waiting[--nwaiting];
+}
+
+TEST(everybody_gets_their_own_answers_in_order)
+{
+	struct limits_conf conf = roomy;
+	struct player p[8];
+	unsigned seed = 1, heard_in_all = 0;
+
+	conf.connections = conf.connections_per_uid = 1000;
+	conf.inflight_per_uid = 100000;
+	setup(&conf);
+	for (int i = 0; i < 8; i++)
+		player_joins(&p[i]);
+	for (int step = 0; step < 100000; step++) {
+		unsigned dice = (unsigned)rand_r(&seed);
+		struct player *one = &p[dice % 8];
+
+		if (dice / 8 % 1000 == 0) {
+			heard_in_all += one->heard;
+			close(one->fd);
+			player_joins(one);
+		} else if (dice / 8 % 8 == 1) {
+			turns(1);
+		} else if (dice / 8 % 8 < 4 || nwaiting > 3000) {
+			answer_one((unsigned)rand_r(&seed));
+		} else if (dice / 8 % 8 == 4) {
+			player_hears(one);
+		} else {
+			player_says(one, (unsigned)rand_r(&seed));
+		}
+	}
+	while (nwaiting > 0)
+		answer_one(0);
+	for (int i = 0; i < 8; i++) {
+		turns(20);
+		player_hears(&p[i]);
+		heard_in_all += p[i].heard;
+		close(p[i].fd);
+	}
+	turns(3);
+	T_OK(heard_in_all > 10000);
+	T_OK(vault.conns == NULL);
 	teardown();
 }
 

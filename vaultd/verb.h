@@ -19,12 +19,14 @@ struct request;
 
 enum field_type {
 	F_STR,		/* char *: borrowed from the request, terminated */
-	F_NAME,		/* char *: 1..120 bytes, no control character, no '/' */
+	F_NAME,		/* char *: 1..120 bytes, no control character, no '/'; an optional
+			   one that is empty counts as absent */
 	F_ID,		/* struct id */
 	F_BOOL,
-	F_INT,		/* int64_t */
+	F_INT,		/* int64_t, not negative */
 	F_SECONDS,	/* int64_t, 0..10 years */
-	F_SECRET,	/* struct secret: moved out of the JSON tree, which is wiped */
+	F_SECRET,	/* struct secret: moved out of the JSON tree, which is wiped; a
+			   required one is not empty */
 	F_STRINGS,	/* struct strings */
 	F_MAP,		/* struct ex_vars: object of strings */
 };
@@ -39,7 +41,7 @@ struct field {
 	enum field_type	 type;
 	size_t		 offset;
 	bool		 required;
-	size_t		 max;		/* bytes of a string or secret; 0 = 4096 */
+	size_t		 max;		/* bytes of a string or secret; 0 = 4096, F_NAME: 120 */
 };
 
 enum {
@@ -80,7 +82,8 @@ const struct verb *verb_find(const char *method, size_t len);
 
 /*
  * Decodes PARAMETERS (object or NULL) into ARGS. Unknown, missing, mistyped, too long:
- * ERR_INVALID_PARAMETER with detail "parameter". Strings are borrowed from PARAMETERS.
+ * ERR_INVALID_PARAMETER (ERR_NAME_INVALID for what is not a name) with detail
+ * "parameter". null is absent. Strings are borrowed from PARAMETERS.
  * A secret's string in the tree is emptied (the allocator wipes).
  */
 int fields_decode(const struct field *f, json_t *parameters, void *args, struct err *e);

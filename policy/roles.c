@@ -1,0 +1,92 @@
+/*
+ * roles.c - actions by name, and the roles that exist without being written anywhere.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/snapshot.h"
+
+const char *const policy_auth_names[] = { "oauth2_code", "pat", NULL };
+
+static const char *const actions[ACT_MAX] = {
+	[ACT_NONE] = "none",
+	[ACT_CONN_VIEW] = "conn.view",
+	[ACT_CONN_USE] = "conn.use",
+	[ACT_CONN_CREATE] = "conn.create",
+	[ACT_CONN_EDIT] = "conn.edit",
+	[ACT_CONN_RECONNECT] = "conn.reconnect",
+	[ACT_CONN_DELETE] = "conn.delete",
+	[ACT_FOLDER_VIEW] = "folder.view",
+	[ACT_FOLDER_CREATE] = "folder.create",
+	[ACT_FOLDER_CREATE_SUB] = "folder.create_sub",
+	[ACT_FOLDER_GRANT] = "folder.grant",
+	[ACT_FOLDER_DELETE] = "folder.delete",
+	[ACT_APP_VIEW] = "app.view",
+	[ACT_APP_EDIT] = "app.edit",
+	[ACT_POLICY_READ] = "policy.read",
+	[ACT_POLICY_RELOAD] = "policy.reload",
+	[ACT_AUDIT_READ] = "audit.read",
+	[ACT_VAULT_ADMIN] = "vault.admin",
+};
+
+const char *
+policy_action_name(enum policy_action a)
+{
+	return a < ACT_MAX ? actions[a] : "none";
+}
+
+bool
+role_action(const char *name, enum policy_action *ret)
+{
+	for (int i = ACT_NONE + 1; i < ACT_MAX; i++)
+		if (strcmp(actions[i], name) == 0) {
+			*ret = (enum policy_action)i;
+			return true;
+		}
+	return false;
+}
+
+#define BIT(a) (1u << (a))
+#define VIEW (BIT(ACT_CONN_VIEW) | BIT(ACT_FOLDER_VIEW))
+#define USER (VIEW | BIT(ACT_CONN_USE))
+#define DEVELOPER (USER | BIT(ACT_CONN_CREATE) | BIT(ACT_CONN_EDIT) | BIT(ACT_CONN_RECONNECT))
+
+/* Who administers does not use: neither governance-admin nor vault-admin has conn.use. */
+static const struct { const char *name; uint32_t actions; } builtin[] = {
+	{ "automation-user", USER },
+	{ "automation-developer", DEVELOPER },
+	{ "folder-admin", DEVELOPER | BIT(ACT_CONN_DELETE) | BIT(ACT_FOLDER_CREATE_SUB) |
+	    BIT(ACT_FOLDER_GRANT) | BIT(ACT_FOLDER_DELETE) },
+	{ "workspace-owner", DEVELOPER | BIT(ACT_CONN_DELETE) },
+	{ "auditor", VIEW | BIT(ACT_AUDIT_READ) | BIT(ACT_POLICY_READ) | BIT(ACT_APP_VIEW) },
+	{ "governance-admin", VIEW | BIT(ACT_APP_VIEW) | BIT(ACT_APP_EDIT) |
+	    BIT(ACT_FOLDER_CREATE) | BIT(ACT_FOLDER_CREATE_SUB) | BIT(ACT_FOLDER_GRANT) |
+	    BIT(ACT_FOLDER_DELETE) | BIT(ACT_POLICY_READ) | BIT(ACT_POLICY_RELOAD) |
+	    BIT(ACT_AUDIT_READ) },
+	{ "vault-admin", VIEW | BIT(ACT_POLICY_READ) | BIT(ACT_AUDIT_READ) |
+	    BIT(ACT_VAULT_ADMIN) },
+};
+
+int
+roles_builtin(struct policy *p, struct err *e)
+{
+	size_t n = sizeof builtin / sizeof *builtin;
+
+	if ((p->role = calloc(n, sizeof *p->role)) == NULL)
+		return err_set(e, V_LIMIT, "out of memory");
+	for (; p->nroles < n; p->nroles++) {
+		p->role[p->nroles].actions = builtin[p->nroles].actions;
+		if ((p->role[p->nroles].name = strdup(builtin[p->nroles].name)) == NULL)
+			return err_set(e, V_LIMIT, "out of memory");
+	}
+	return 0;
+}
+
+int
+role_find(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->nroles; i++)
+		if (strcmp(p->role[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}

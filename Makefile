@@ -30,13 +30,14 @@ all: $(PROGRAMS) $(LIBVAULTD)	## build everything into build/
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_) $(CFLAGS_) $(P11_CFLAGS) -c -o $@ $<
+	@echo '  CC    $<'
+	@$(CC) $(CPPFLAGS_) $(CFLAGS_) $(P11_CFLAGS) -c -o $@ $<
 
 define archive
 $(A)/$(1).a: $(call obj,$(2))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	@$(AR) rcs $$@ $$^
 endef
 $(eval $(call archive,common,$(COMMON_SRC)))
 $(eval $(call archive,json,$(JSON_SRC)))
@@ -71,7 +72,8 @@ archs = $(foreach a,$(ARCH_$(1)),$(A)/$(a).a)
 define program
 $(BUILD)/bin/$(1): $(BUILD)/$(2)/main.o $(call archs,$(2))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS_) -o $$@ $$^ $$(LIBS_$(2))
+	@echo '  LINK  $$@'
+	@$$(CC) $$(LDFLAGS_) -o $$@ $$^ $$(LIBS_$(2))
 endef
 $(eval $(call program,vaultd,vaultd))
 $(eval $(call program,vault-hsm,pkcs11))
@@ -83,7 +85,8 @@ $(eval $(call program,vaultctl,client))
 LIBOBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC))
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_) $(CFLAGS_) -fPIC -fvisibility=hidden -c -o $@ $<
+	@echo '  PIC   $<'
+	@$(CC) $(CPPFLAGS_) $(CFLAGS_) -fPIC -fvisibility=hidden -c -o $@ $<
 $(A)/libvaultd.a: $(LIBOBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
@@ -111,7 +114,8 @@ TESTS := $(patsubst %.c,$(BUILD)/tests/%,$(TEST_SRC))
 define unit
 $(BUILD)/tests/$(1)/test-%: $(1)/test-%.c tests/unit.h $(call archs,$(1))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS_) $$(CFLAGS_) $$(P11_CFLAGS) $$(LDFLAGS_) -o $$@ $$< $(call archs,$(1)) \
+	@echo '  TEST  $$@'
+	@$$(CC) $$(CPPFLAGS_) $$(CFLAGS_) $$(P11_CFLAGS) $$(LDFLAGS_) -o $$@ $$< $(call archs,$(1)) \
 	    $$(LIBS_$(1)) -lcmocka
 endef
 $(foreach d,common vaultd pkcs11 egress launch policy client connectors,$(eval $(call unit,$(d))))

@@ -19,8 +19,7 @@ BUILD      ?= build
 # What every object gets. SANITIZE=address,undefined builds a sanitized tree.
 WARN       := -Wall -Wextra -Wshadow -Werror -Wformat=2 -Wstrict-prototypes \
 	      -Wmissing-prototypes -Wpointer-arith -Wwrite-strings
-HARDEN     := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
-	      -ftrivial-auto-var-init=zero
+HARDEN     := -fPIE -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
 LINKHARDEN := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed
 OPT        ?= -O2 -g
 ifdef SANITIZE

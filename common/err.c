@@ -11,6 +11,9 @@
 
 #include "common/errors.h"
 
+static int set(struct err *e, enum verr code, unsigned id, const char *fmt, va_list ap)
+    __attribute__((format(printf, 4, 0)));
+
 static int
 set(struct err *e, enum verr code, unsigned id, const char *fmt, va_list ap)
 {

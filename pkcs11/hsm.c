@@ -91,7 +91,7 @@ static int
 bind_kek(struct hsm *h, struct kek *k, struct err *e)
 {
 	struct mech_key mk = { h->module.session, 0, k->b->id, k->b->purpose };
-	CK_OBJECT_HANDLE key;
+	CK_OBJECT_HANDLE key = CK_INVALID_HANDLE;
 
 	if (use_kek(h, k, &key, e) != 0 ||
 	    kek_check(&h->module, key, k->b->id, h->conf.allow_weak, e) != 0)

@@ -1,0 +1,87 @@
+/*
+ * ctl.h - what the commands of vaultctl share: a row per command, its options, one way to
+ * call the vault, one way to print.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "client/vaultd.h"
+
+/* Exit status, for scripts; vaultctl(1) lists them. */
+enum {
+	EX_OK		= 0,
+	EX_FAILED	= 1,
+	EX_USE		= 2,	/* the command line is wrong */
+	EX_NOT_FOUND	= 3,
+	EX_DENIED	= 4,	/* permission or policy */
+	EX_RECONNECT	= 5,	/* the user must sign in again */
+	EX_LATER	= 6,	/* the same command may work later */
+	EX_ABORTED	= 7,	/* declined, interrupted, timed out */
+};
+
+#define OPTIONS_MAX 32
+
+struct option_value { const char *name, *value; };
+
+struct ctl {
+	struct vaultd		*v;
+	bool			 json;
+	const struct command	*command;
+	const char		*arg[16];	/* positional */
+	int			 nargs;
+	struct option_value	 option[OPTIONS_MAX];
+	int			 noptions;
+	int			 status;	/* of the failed call */
+	struct vaultd_error	 error;
+};
+
+struct command {
+	const char	*name;		/* "connection list" */
+	const char	*args;		/* "CONNECTION", "" */
+	int		 min, max;	/* positional arguments */
+	/* "folder= scope=* paste": with value, repeatable, flag */
+	const char	*options;
+	const char	*help;		/* one line */
+	const char	*more;		/* options explained, examples */
+	int		(*run)(struct ctl *c);
+};
+
+extern const struct command *const command_tables[];	/* NULL ended, main.c */
+extern const struct command commands_connect[], commands_connection[], commands_token[],
+    commands_app[], commands_folder[], commands_connector[], commands_policy[],
+    commands_audit[], commands_vault[];			/* end with a zeroed row */
+
+/* The option's value, "" for a flag that was given, NULL when not; the I-th of a
+ * repeatable one. */
+const char *ctl_option(const struct ctl *c, const char *name);
+const char *ctl_option_at(const struct ctl *c, const char *name, int i);
+
+/* Calls METHOD; PARAMETERS is taken. A new reference, or NULL: the error was printed and
+ * c->status is set. */
+json_t *ctl_call(struct ctl *c, const char *method, json_t *parameters);
+/* The same without printing. */
+json_t *ctl_try(struct ctl *c, const char *method, json_t *parameters);
+void ctl_print_error(struct ctl *c);
+int ctl_exit_of(const struct vaultd_error *e);
+/* "error: ..." for what the vault has no part in. Returns STATUS. */
+int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* V as JSON. */
+void ctl_dump(const json_t *v);
+/* "key  value" lines; KEYS is NULL ended: member, label, member, label... Empty and null
+ * members are left out; times are printed as such. */
+void ctl_fields(const json_t *o, const char *const *keys);
+/* A table of at most 80 columns: MEMBERS and HEADS, NULL ended. */
+void ctl_table(const json_t *rows, const char *const *members, const char *const *heads,
+    const char *none);
+/* "in 4 min", "2 d ago", "never". */
+void ctl_time(json_int_t unix_s, char *out, size_t cap);
+const char *ctl_text(const json_t *o, const char *member);	/* "" when absent */
+
+/* Sets a string member unless VALUE is NULL. */
+void ctl_set(json_t *o, const char *key, const char *value);
+/* A secret from --FILE_OPTION, a pipe, or a prompt without echo. Heap, wiped by the caller
+ * with vaultd_free(). NULL: said why. */
+char *ctl_secret(struct ctl *c, const char *file_option, const char *prompt);

@@ -1,0 +1,213 @@
+/*
+ * ctl_connect.c - vaultctl connect, and connection reconnect: from the browser to a
+ * connection, with a clear end for every way it can go wrong.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "client/callback.h"
+#include "client/ctl.h"
+
+struct waiting {
+	bool	terminal;
+};
+
+static void
+interrupted(int sig)
+{
+	(void)sig;	/* poll() comes back with EINTR */
+}
+
+/* The user's browser; its words go nowhere. */
+static void
+open_browser(const char *url)
+{
+	const char *browser = getenv("BROWSER");
+	bool display = getenv("DISPLAY") != NULL || getenv("WAYLAND_DISPLAY") != NULL;
+	pid_t pid;
+
+	if (browser == NULL && !display)
+		return;
+	if ((pid = fork()) == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+		if (fork() == 0) {
+			execlp(browser != NULL ? browser : "xdg-open",
+			    browser != NULL ? browser : "xdg-open", url, (char *)NULL);
+			_exit(127);
+		}
+		_exit(0);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+static void
+progress(void *arg, int left)
+{
+	const struct waiting *w = arg;
+
+	if (w->terminal)
+		fprintf(stderr, "\rwaiting for the sign-in, %d:%02d left ", left / 60, left % 60);
+}
+
+static void
+print_start(const char *url, const struct callback *cb)
+{
+	fprintf(stderr, "Open this address in a browser and sign in:\n\n%s\n\n", url);
+	if (cb->fd < 0)
+		fprintf(stderr, "Then paste the address at which the browser ends (%s)\n",
+		    cb->why[0] != '\0' ? cb->why : "the page there will not load; that is fine");
+	else
+		fprintf(stderr, "If the browser runs on another machine, paste the address at which "
+		    "it ends.\n");
+	fflush(stderr);
+}
+
+static int
+no_answer(int rc, const char *redirect_uri)
+{
+	if (rc < 0)
+		return ctl_fail(EX_ABORTED, "interrupted; nothing was connected");
+	fprintf(stderr, "error: no answer came back\n"
+	    "next   If the sign-in page complained about the redirect URI, register exactly this\n"
+	    "       one in the OAuth app, then start again:\n       %s\n", redirect_uri);
+	return EX_ABORTED;
+}
+
+static json_t *
+finish_call(struct ctl *c, const struct redirected *r)
+{
+	json_t *p = json_pack("{s:s}", "state", r->state);
+
+	ctl_set(p, "code", r->code[0] != '\0' ? r->code : NULL);
+	ctl_set(p, "iss", r->iss[0] != '\0' ? r->iss : NULL);
+	ctl_set(p, "error", r->error[0] != '\0' ? r->error : NULL);
+	ctl_set(p, "error_description", r->description[0] != '\0' ? r->description : NULL);
+	return ctl_try(c, "vaultd.Connections.Finish", p);
+}
+
+static void
+print_connected(struct ctl *c, const json_t *r)
+{
+	const json_t *k = json_object_get(r, "connection");
+	json_t *w = json_object_get(r, "warnings"), *item;
+	const char *account = ctl_text(k, "account");
+	size_t i;
+
+	if (c->json) {
+		ctl_dump(r);
+		return;
+	}
+	printf("connected %s%s%s\n", ctl_text(k, "path"), *account ? " as " : "", account);
+	json_array_foreach(w, i, item)
+		printf("warning: %s\n", json_string_value(item));
+	printf("next: vaultctl token get %s | ...\n", ctl_text(k, "path"));
+}
+
+static int
+finish(struct ctl *c, struct callback *cb, const struct redirected *back)
+{
+	json_t *r = finish_call(c, back);
+
+	if (r == NULL) {
+		callback_answer(cb, false, c->error.message);
+		ctl_print_error(c);
+		return c->status;
+	}
+	callback_answer(cb, true, "You can close this window.");
+	print_connected(c, r);
+	json_decref(r);
+	return EX_OK;
+}
+
+/* From the answer of Begin or Reconnect to the end. */
+static int
+flow(struct ctl *c, const json_t *begun)
+{
+	struct sigaction on_int = { .sa_handler = interrupted };
+	const char *url = ctl_text(begun, "authorization_url");
+	const char *redirect_uri = ctl_text(begun, "redirect_uri");
+	int seconds = (int)json_integer_value(json_object_get(begun, "expires_in"));
+	struct waiting w = { .terminal = isatty(STDERR_FILENO) };
+	struct redirected back;
+	struct callback cb;
+	int rc;
+
+	if (ctl_option(c, "timeout") != NULL && atoi(ctl_option(c, "timeout")) < seconds)
+		seconds = atoi(ctl_option(c, "timeout"));
+	callback_open(&cb, redirect_uri, ctl_option(c, "paste") != NULL);
+	sigaction(SIGINT, &on_int, NULL);
+	print_start(url, &cb);
+	if (ctl_option(c, "no-browser") == NULL && cb.fd >= 0)
+		open_browser(url);
+	rc = callback_wait(&cb, seconds, progress, &w, &back);
+	if (w.terminal)
+		fprintf(stderr, "\r\033[K");
+	rc = rc == 1 ? finish(c, &cb, &back) : no_answer(rc, redirect_uri);
+	explicit_bzero(&back, sizeof back);
+	callback_close(&cb);
+	return rc;
+}
+
+static int
+connect_new(struct ctl *c)
+{
+	json_t *p = json_pack("{s:s}", "connector", c->arg[0]), *scopes = json_array(), *r;
+	const char *s;
+	int rc;
+
+	ctl_set(p, "folder", ctl_option(c, "folder"));
+	ctl_set(p, "name", ctl_option(c, "name"));
+	ctl_set(p, "app", ctl_option(c, "app"));
+	for (int i = 0; (s = ctl_option_at(c, "scope", i)) != NULL; i++)
+		json_array_append_new(scopes, json_string(s));
+	if (json_array_size(scopes) > 0)
+		json_object_set(p, "scopes", scopes);
+	json_decref(scopes);
+	if ((r = ctl_call(c, "vaultd.Connections.Begin", p)) == NULL)
+		return c->status;
+	rc = flow(c, r);
+	json_decref(r);
+	return rc;
+}
+
+static int
+reconnect(struct ctl *c)
+{
+	json_t *r = ctl_call(c, "vaultd.Connections.Reconnect",
+	    json_pack("{s:s}", "connection", c->arg[0]));
+	int rc;
+
+	if (r == NULL)
+		return c->status;
+	rc = flow(c, r);
+	json_decref(r);
+	return rc;
+}
+
+#define FLOW_HELP \
+	"  --no-browser         only print the address to open\n" \
+	"  --paste              do not listen; paste the address at which the browser ends\n" \
+	"  --timeout SECONDS    stop waiting sooner than the vault does\n"
+
+const struct command commands_connect[] = {
+	{ "connect", "CONNECTOR", 1, 1, "folder= name= app= scope=* no-browser paste timeout=",
+	    "connect an account, by signing in with a browser",
+	    "  --folder FOLDER      where; default your own workspace\n"
+	    "  --name NAME          default the connector's id\n"
+	    "  --app APP            an OAuth app; default the one the policy names\n"
+	    "  --scope SCOPE        ask for this one (repeat it)\n" FLOW_HELP "\n"
+	    "  vaultctl connect github --name work\n", connect_new },
+	{ "connection reconnect", "CONNECTION", 1, 1, "no-browser paste timeout=",
+	    "sign in again; id, name and folder stay", FLOW_HELP, reconnect },
+	{ 0 },
+};

@@ -1,0 +1,133 @@
+/*
+ * ctl_connection.c - vaultctl connection ...
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/ctl.h"
+
+static const char *const fields[] = { "path", "connection", "state", "state", "account",
+	"account", "connector", "connector", "auth_type", "authentication", "app", "OAuth app",
+	"scope", "scopes", "api_base", "API base", "expires", "token ends", "last_refresh_ok",
+	"last renewed", "created", "created", "cause", "problem", "cause_text", "what was said",
+	"cause_time", "since", "advice", "next", "id", "id", NULL };
+
+static int
+print_connection(struct ctl *c, json_t *r)
+{
+	if (c->json)
+		ctl_dump(r);
+	else
+		ctl_fields(json_object_get(r, "connection"), fields);
+	json_decref(r);
+	return EX_OK;
+}
+
+static int
+list(struct ctl *c)
+{
+	static const char *const members[] = { "path", "connector", "state", "account",
+		"expires", NULL };
+	static const char *const heads[] = { "CONNECTION", "CONNECTOR", "STATE", "ACCOUNT",
+		"TOKEN ENDS", NULL };
+	json_t *p = json_object(), *r;
+
+	ctl_set(p, "folder", ctl_option(c, "folder"));
+	ctl_set(p, "connector", ctl_option(c, "connector"));
+	if ((r = ctl_call(c, "vaultd.Connections.List", p)) == NULL)
+		return c->status;
+	if (c->json)
+		ctl_dump(r);
+	else
+		ctl_table(json_object_get(r, "connections"), members, heads,
+		    "no connections; make one with `vaultctl connect CONNECTOR`");
+	json_decref(r);
+	return EX_OK;
+}
+
+static int
+show(struct ctl *c)
+{
+	json_t *r = ctl_call(c, "vaultd.Connections.Show",
+	    json_pack("{s:s}", "connection", c->arg[0]));
+
+	return r == NULL ? c->status : print_connection(c, r);
+}
+
+static int
+rename_it(struct ctl *c)
+{
+	json_t *r = ctl_call(c, "vaultd.Connections.Rename",
+	    json_pack("{s:s, s:s}", "connection", c->arg[0], "name", c->arg[1]));
+
+	return r == NULL ? c->status : print_connection(c, r);
+}
+
+static int
+delete_it(struct ctl *c)
+{
+	json_t *r = ctl_call(c, "vaultd.Connections.Delete",
+	    json_pack("{s:s}", "connection", c->arg[0]));
+
+	if (r == NULL)
+		return c->status;
+	if (c->json)
+		ctl_dump(r);
+	else if (json_is_true(json_object_get(r, "revoked")))
+		printf("deleted, and revoked at the provider\n");
+	else
+		printf("deleted\n%s%s", ctl_text(r, "note"), *ctl_text(r, "note") ? "\n" : "");
+	json_decref(r);
+	return EX_OK;
+}
+
+static int
+create_pat(struct ctl *c)
+{
+	char *token = ctl_secret(c, "token-file", "Token");
+	json_t *p, *r, *vars = json_object();
+	const char *v;
+
+	if (token == NULL) {
+		json_decref(vars);
+		return EX_USE;
+	}
+	p = json_pack("{s:s, s:s}", "connector", c->arg[0], "token", token);
+	vaultd_free(token);
+	ctl_set(p, "folder", ctl_option(c, "folder"));
+	ctl_set(p, "name", ctl_option(c, "name"));
+	for (int i = 0; (v = ctl_option_at(c, "var", i)) != NULL; i++) {
+		const char *eq = strchr(v, '=');
+		char name[64];
+
+		if (eq == NULL || (size_t)(eq - v) >= sizeof name)
+			return ctl_fail(EX_USE, "--var is NAME=VALUE");
+		snprintf(name, sizeof name, "%.*s", (int)(eq - v), v);
+		ctl_set(vars, name, eq + 1);
+	}
+	json_object_set_new(p, "variables", vars);
+	r = ctl_call(c, "vaultd.Connections.CreateStatic", p);
+	return r == NULL ? c->status : print_connection(c, r);
+}
+
+const struct command commands_connection[] = {
+	{ "connection list", "", 0, 0, "folder= connector=", "list the connections you may see",
+	    "  --folder FOLDER          only this folder (personal, shared/team)\n"
+	    "  --connector CONNECTOR    only of this connector\n", list },
+	{ "connection show", "CONNECTION", 1, 1, "", "show one: state, account, and what to do",
+	    "CONNECTION is an id, FOLDER/NAME, or a NAME in your own workspace.\n", show },
+	{ "connection rename", "CONNECTION NAME", 2, 2, "", "give it another name", NULL,
+	    rename_it },
+	{ "connection delete", "CONNECTION", 1, 1, "",
+	    "revoke it at the provider and forget it", NULL, delete_it },
+	{ "connection create-pat", "CONNECTOR", 1, 1, "folder= name= var=* token-file=",
+	    "make one of a personal access token",
+	    "The token is read from standard input, or asked for without echo.\n"
+	    "  --token-file FILE    from this file's first line\n"
+	    "  --folder FOLDER      where; default your own workspace\n"
+	    "  --name NAME          default the connector's id\n"
+	    "  --var NAME=VALUE     a variable of the connector\n\n"
+	    "  vaultctl connection create-pat github <token.txt\n", create_pat },
+	{ 0 },
+};

@@ -1,0 +1,99 @@
+/*
+ * ctl_policy.c - vaultctl policy ...
+ */
+#include <stdio.h>
+
+#include "client/ctl.h"
+#include "policy/policy.h"
+
+static int
+check(struct ctl *c)
+{
+	const struct policy_warning *w;
+	struct policy *p;
+	struct err e;
+	size_t n;
+
+	if (policy_load_files(c->arg, (size_t)c->nargs, NULL, NULL, false, &p, &e) != 0) {
+		fprintf(stderr, "%s\n", e.text);
+		return EX_FAILED;
+	}
+	n = policy_warnings(p, &w);
+	for (size_t i = 0; i < n; i++)
+		fprintf(stderr, "warning: %s\n", w[i].text);
+	printf("ok: %d file%s, hash %.16s\n", c->nargs, c->nargs == 1 ? "" : "s",
+	    policy_hash(p));
+	policy_unref(p);
+	return EX_OK;
+}
+
+static int
+print_policy(struct ctl *c, json_t *r)
+{
+	static const char *const fields[] = { "hash", "hash", "directory", "directory", "error",
+		"not in force", NULL };
+	json_t *w = json_object_get(r, "warnings"), *item;
+	size_t i;
+
+	if (c->json) {
+		ctl_dump(r);
+	} else {
+		ctl_fields(r, fields);
+		json_array_foreach(w, i, item)
+			printf("warning        %s\n", json_string_value(item));
+	}
+	json_decref(r);
+	return EX_OK;
+}
+
+static int
+show(struct ctl *c)
+{
+	json_t *r = ctl_call(c, "vaultd.Policy.Show", NULL);
+
+	return r == NULL ? c->status : print_policy(c, r);
+}
+
+static int
+reload(struct ctl *c)
+{
+	json_t *r = ctl_call(c, "vaultd.Policy.Reload", NULL);
+
+	return r == NULL ? c->status : print_policy(c, r);
+}
+
+static int
+explain(struct ctl *c)
+{
+	static const char *const fields[] = { "allow", "allowed", "policy_file", "file", "rule",
+		"rule", "policy", "policy", "level", "level", "text", "why", NULL };
+	json_t *p = json_pack("{s:s}", "action", c->arg[0]), *r;
+
+	ctl_set(p, "folder", ctl_option(c, "folder"));
+	ctl_set(p, "connector", ctl_option(c, "connector"));
+	ctl_set(p, "auth_type", ctl_option(c, "auth-type"));
+	ctl_set(p, "app", ctl_option(c, "app"));
+	if ((r = ctl_call(c, "vaultd.Policy.Explain", p)) == NULL)
+		return c->status;
+	if (c->json)
+		ctl_dump(r);
+	else
+		ctl_fields(r, fields);
+	json_decref(r);
+	return EX_OK;
+}
+
+const struct command commands_policy[] = {
+	{ "policy check", "FILE...", 1, 16, "", "check policy files, without a vault",
+	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where.\n", check },
+	{ "policy show", "", 0, 0, "", "what is in force", NULL, show },
+	{ "policy reload", "", 0, 0, "", "read the files again",
+	    "A bad file keeps the last good set in force.\n", reload },
+	{ "policy explain", "ACTION", 1, 1, "folder= connector= auth-type= app=",
+	    "would you be allowed, and by which rule?",
+	    "ACTION is a permission such as conn.create or folder.create.\n"
+	    "  --folder FOLDER --connector CONNECTOR --auth-type TYPE --app APP\n\n"
+	    "  vaultctl policy explain conn.create --folder shared/team --connector github\n",
+	    explain },
+	{ 0 },
+};

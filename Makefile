@@ -139,3 +139,22 @@ clean:		## remove build/
 	rm -rf $(BUILD)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- setting up, running
+deps:		## install the Debian packages that building and running need
+	@./setup.sh run
+deps-test:
+	@./setup.sh test
+run:		## a vault and a local OAuth provider in the foreground
+	@./setup.sh run
+	@$(MAKE) --no-print-directory all $(BUILD)/example/get-token
+	@BUILD=$(BUILD) tests/run-vault.sh
+demo:		## the whole story, unattended; ends with "demo: ok"
+	@./setup.sh run
+	@$(MAKE) --no-print-directory all $(BUILD)/example/get-token
+	@BUILD=$(BUILD) tests/demo.sh
+
+$(BUILD)/example/get-token: client/example/get-token.c client/vaultd.h $(A)/libvaultd.a
+	@mkdir -p $(@D)
+	@echo '  LINK  $@'
+	@$(CC) $(CPPFLAGS_) -Iclient $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/libvaultd.a $(LIB_JSON)

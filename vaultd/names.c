@@ -45,6 +45,8 @@ look_up(struct job *j)
 	struct passwd pw, *found = NULL;
 	char buf[4096];
 
+	/* A uid without a name (a container's) still has a workspace. */
+	snprintf(j->name, sizeof j->name, "uid-%u", (unsigned)j->uid);
 	if (getpwuid_r(j->uid, &pw, buf, sizeof buf, &found) == 0 && found != NULL &&
 	    strchr(pw.pw_name, '/') == NULL)
 		snprintf(j->name, sizeof j->name, "%s", pw.pw_name);

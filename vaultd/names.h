@@ -14,7 +14,7 @@ struct names;
 int names_new(struct event_base *base, struct names **ret, struct err *e);
 void names_free(struct names *n);
 
-/* The name kept for UID ("" = has none), or NULL: not asked yet. */
+/* The name kept for UID ("uid-N" when it has none), or NULL: not asked yet. */
 const char *names_find(const struct names *n, uid_t uid);
 /* DONE(ARG) on the loop once names_find() has an answer. */
 void names_ask(struct names *n, uid_t uid, void (*done)(void *arg), void *arg);

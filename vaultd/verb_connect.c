@@ -48,18 +48,16 @@ place_object(struct request *r, struct place *p, const char *auth_type, struct e
 static int
 make_workspace(struct request *r, struct place *p, struct err *e)
 {
-	const char *name = names_find(r->vault->names, p->f.owner);
+	const char *name = names_find(r->vault->names, p->f.owner);	/* the spine asked */
 	unsigned char key[KEY_MAX_LEN];
 	char uid[16];
 
+	must(name != NULL);
 	p->f.id = id_new();
 	p->f.parent = root_personal;
 	p->f.created = wall_seconds();
 	object_uid_name(p->f.owner, uid);
-	if (name != NULL && *name != '\0')
-		snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", name);
-	else
-		snprintf(p->f.owner_name, sizeof p->f.owner_name, "uid-%s", uid);
+	snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", name);
 	snprintf(p->f.name, sizeof p->f.name, "%s", p->f.owner_name);
 	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
 	    object_name_key(&root_personal, uid, key), EXPECT_ABSENT,

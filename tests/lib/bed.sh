@@ -12,8 +12,12 @@ SOFTHSM_MODULE=${SOFTHSM2_MODULE:-/usr/lib/softhsm/libsofthsm2.so}
 
 bed_new() {	# makes $BED
 	BED=${1:-$(mktemp -d /tmp/vaultd-test.XXXXXX)}
-	mkdir -p "$BED"/{etc/policy.d,state,run,tls,log,connectors}
-	chmod 755 "$BED" "$BED"/{etc,etc/policy.d,state,run,connectors}
+	mkdir -p "$BED"/{etc/policy.d,state,run,tls,log,connectors,bin}
+	chmod 755 "$BED" "$BED"/{etc,etc/policy.d,state,run,connectors,bin}
+	# Users of the test must be able to reach the programs, wherever the tree is.
+	cp "$BUILD"/bin/* "$BED/bin/"
+	chmod 755 "$BED"/bin/*
+	BIN=$BED/bin
 	cp "$BED_ROOT"/connectors/*.json "$BED/connectors/"
 	chmod 644 "$BED"/connectors/*.json
 	export VAULTD_SOCKET=$BED/run/vaultd.sock
@@ -175,4 +179,97 @@ bed_down() {
 
 bed_consent() {	# URL [OPTION...]: the person in front of the browser
 	NODE_EXTRA_CA_CERTS=$BED/tls/ca.pem "$NODE" "$IDP/authorize.mjs" "$@"
+}
+
+# ---- people. As root each is a uid of its own; else all are the one user there is.
+
+BED_ADMIN=4700 BED_ALICE=4701 BED_BOB=4702
+
+bed_uid() {	# UID COMMAND...
+	local uid=$1
+	shift
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid "$uid" --regid "$uid" --clear-groups -- \
+		    env HOME=/nonexistent "$@"
+	else
+		"$@"
+	fi
+}
+ctl() {		# UID COMMAND...: vaultctl as somebody
+	local uid=$1
+	shift
+	bed_uid "$uid" "$BIN/vaultctl" "$@"
+}
+bed_subject() {	# UID: as policy files name it
+	[ "$(id -u)" = 0 ] && echo "uid:$1" || echo "uid:$(id -u)"
+}
+
+bed_example_policy() {	# the policy of the story: own app by default, shared folders closed
+	bed_policy story <<P
+{
+  "policies": {
+    "story": {
+      "shared": {
+        "connection_create": "deny",
+        "folder_create": "deny",
+        "subfolder_create": "deny",
+        "except": ["role:folder-admin", "role:governance-admin"]
+      },
+      "personal": { "workspace": "allow" },
+      "connectors": {
+        "openid": {
+          "enabled": true,
+          "auth_types": ["oauth2_code", "pat"],
+          "byoa": { "mode": "required", "app_ref": "acme" }
+        }
+      }
+    }
+  },
+  "grants": [
+    { "role": "governance-admin", "to": ["$(bed_subject $BED_ADMIN)"] },
+    { "role": "automation-user", "to": ["everyone"], "folder": "shared/**" }
+  ],
+  "assign": { "tenant": "story" }
+}
+P
+}
+
+bed_up() {	# all of it, ready to use; $ISSUER, app `acme` registered at both ends
+	bed_new "${1:-}"
+	bed_users
+	bed_token
+	bed_tls
+	bed_provider
+	bed_conf
+	bed_keys >"$BED/log/keys"
+	bed_example_policy
+	bed_start
+	bed_await
+}
+
+BED_SECRET=client-secret-5ad3c0de
+
+bed_app() {	# the organisation's own OAuth app, at the vault and at the provider
+	local uri
+	printf '%s\n' "$BED_SECRET" | ctl $BED_ADMIN --json app add acme openid \
+	    --client-id acme-vault --var issuer="$ISSUER" --scope openid \
+	    --scope offline_access --scope api:read >"$BED/log/app"
+	uri=$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")
+	bed_client acme-vault "$BED_SECRET" "$uri"
+}
+
+bed_connect() {	# UID [OPTION of vaultctl connect...]: signs in as alice, consents
+	local uid=$1 url i pid
+	shift
+	ctl "$uid" connect openid --no-browser "$@" >"$BED/log/connect.$uid" \
+	    2>"$BED/log/connect.$uid.err" </dev/null 3>&- &
+	pid=$!
+	for i in $(seq 100); do
+		url=$(grep -m1 '^https://' "$BED/log/connect.$uid.err" || true)
+		[ -n "$url" ] && break
+		kill -0 $pid 2>/dev/null || break
+		sleep 0.05
+	done
+	[ -n "$url" ] && bed_consent "$url" ${BED_CONSENT:-} >"$BED/log/browser" 2>&1
+	wait $pid
 }

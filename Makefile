@@ -1,7 +1,7 @@
 # vaultd. `make help` lists the targets.
 include config.mk
 .DEFAULT_GOAL := help
-.PHONY: help all deps deps-check run demo check check-long check-unit bench fuzz asan lint man install clean
+.PHONY: help all deps deps-test run demo check check-long check-unit bench fuzz asan lint man install clean tests
 
 help:		## this list
 	@awk -F':.*## *' '/^[a-z][a-z-]*:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -158,3 +158,103 @@ $(BUILD)/example/get-token: client/example/get-token.c client/vaultd.h $(A)/libv
 	@mkdir -p $(@D)
 	@echo '  LINK  $@'
 	@$(CC) $(CPPFLAGS_) -Iclient $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/libvaultd.a $(LIB_JSON)
+
+# ---- tests
+SCENARIOS := $(sort $(wildcard tests/*.bats))
+export BUILD
+PROVE := prove -j2 --timer
+
+check:		## everything that must hold: both compilers, unit tests, scenarios, fuzzers
+	@./setup.sh test
+	@$(MAKE) --no-print-directory -j2 all tests $(BUILD)/example/get-token
+	@$(MAKE) --no-print-directory -j2 CC=clang BUILD=$(BUILD)/clang all
+	CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) --exec '' $(TESTS)
+	$(PROVE) --exec 'bats --tap' $(SCENARIOS)
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
+	@BUILD=$(BUILD) tests/crash.sh 50
+	@BUILD=$(BUILD) tests/demo.sh | tail -1
+check-long: check	## and what takes long: 500 crash cycles, sanitizers, a real systemd
+	@BUILD=$(BUILD) tests/crash.sh 500
+	@$(MAKE) --no-print-directory asan
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
+	@BUILD=$(BUILD) tests/bed/boot-vault.sh
+asan:		## unit tests and the story under ASan and UBSan
+	@./setup.sh test
+	@$(MAKE) --no-print-directory -j2 BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g' \
+	    all tests $(BUILD)/asan/example/get-token
+	ASAN_OPTIONS=detect_leaks=1 CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) --exec '' \
+	    $(patsubst $(BUILD)/%,$(BUILD)/asan/%,$(TESTS))
+	@ASAN_OPTIONS=detect_leaks=0 BUILD=$(BUILD)/asan tests/demo.sh | tail -1
+
+# Fuzzers: libFuzzer, each with the archives it needs, over the corpus in tests/fuzz/corpus.
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
+FUZZ_SRC := $(JSON_SRC) $(COMMON_SRC) $(CATALOGUE_SRC) $(POLICY_SRC) egress/reply.c \
+	    vaultd/record.c vaultd/fields.c vaultd/varlink.c vaultd/quick.c
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SRC))
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/gen/idl.h
+	@mkdir -p $(@D)
+	@clang $(CPPFLAGS_) -std=gnu17 -O1 -g $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/lib.a: $(FUZZ_OBJ)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+$(BUILD)/fuzz/fuzz-%: tests/fuzz/fuzz-%.c $(BUILD)/fuzz/lib.a
+	@echo '  FUZZ  $@'
+	@clang $(CPPFLAGS_) -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o $@ $< $(BUILD)/fuzz/lib.a $(LIB_JSON) $(COMMON_LIBS)
+fuzz:		## run every fuzzer for FUZZ_SECONDS (60)
+	@./setup.sh test
+	@$(MAKE) --no-print-directory -j2 $(addprefix $(BUILD)/fuzz/,$(FUZZERS))
+	@for f in $(FUZZERS); do c=tests/fuzz/corpus/$${f#fuzz-}; w=$$(mktemp -d); \
+	    echo "fuzz: $$f for $(FUZZ_SECONDS) s"; \
+	    ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=8192 \
+		-artifact_prefix=$(BUILD)/fuzz/ $$w $$( [ -d $$c ] && echo $$c ) >$$w.log 2>&1 \
+		|| { tail -40 $$w.log; rm -rf $$w $$w.log; exit 1; }; rm -rf $$w $$w.log; done
+	@echo 'fuzz: ok'
+
+lint:		## manual pages, shell, tabs, and what the compilers' analysers say
+	@mandoc -Tlint -W warning docs/man/* && echo 'lint: manual pages ok'
+	@for f in setup.sh tests/*.sh tests/lib/*.sh; do bash -n $$f || exit 1; done
+	@! grep -nP '^ {8}' $$(git ls-files '*.c' '*.h') || { echo 'lint: spaces for tabs'; exit 1; }
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+	    --suppress=nullPointerRedundantCheck -I. -D_GNU_SOURCE $$(git ls-files '*.c' | grep -v '^tests/') \
+	    2>/dev/null && echo 'lint: ok' || { command -v cppcheck >/dev/null || echo 'lint: cppcheck is not installed'; }
+man:		## format the manual pages into build/man
+	@mkdir -p $(BUILD)/man
+	@for f in docs/man/*; do mandoc -Tutf8 $$f >$(BUILD)/man/$$(basename $$f).txt || exit 1; done
+	@ls $(BUILD)/man
+bench:		## figures, one a line, also in build/bench.tsv
+	@./setup.sh test
+	@$(MAKE) --no-print-directory -j2 all $(BUILD)/bench/load $(BUILD)/bench/echo
+	@BUILD=$(BUILD) tests/bench/bench.sh
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@$(CC) -O2 -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -o $@ $< -levent_core
+
+# ---- installing
+install: all	## into DESTDIR: programs, library, units, manual, examples
+	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) \
+	    $(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(DATADIR)/vaultd/connectors \
+	    $(DATADIR)/vaultd/varlink $(DATADIR)/vaultd/examples $(DATADIR)/bash-completion/completions \
+	    $(SYSCONFDIR)/vaultd/policy.d $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(MANDIR)/man8)
+	install -m 755 $(addprefix $(BUILD)/bin/,vaultd vault-hsm vault-egress vault-launch) $(DESTDIR)$(SBINDIR)
+	install -m 755 $(BUILD)/bin/vaultctl $(DESTDIR)$(BINDIR)
+	install -m 644 $(A)/libvaultd.so.1 $(A)/libvaultd.a $(DESTDIR)$(LIBDIR)
+	ln -sf libvaultd.so.1 $(DESTDIR)$(LIBDIR)/libvaultd.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+	    client/libvaultd.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libvaultd.pc
+	install -m 644 client/vaultd.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 connectors/*.json $(DESTDIR)$(DATADIR)/vaultd/connectors
+	install -m 644 docs/*.varlink $(DESTDIR)$(DATADIR)/vaultd/varlink
+	install -m 644 policy/examples/*.json $(DESTDIR)$(DATADIR)/vaultd/examples
+	install -m 644 client/vaultctl.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/vaultctl
+	for f in docs/man/*.[1358]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}; done
+	install -m 644 systemd/*.service systemd/*.socket $(DESTDIR)$(UNITDIR)
+	install -m 644 systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/vaultd.conf
+	install -m 644 systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/vaultd.conf
+	for r in vaultd vault-hsm vault-egress vault-launch; do \
+	    [ -e $(DESTDIR)$(SYSCONFDIR)/vaultd/$$r.conf ] || \
+	    $(BUILD)/bin/$$r -h | sed '1,/^$$/d; s/^\([a-z]\)/#\1/' >$(DESTDIR)$(SYSCONFDIR)/vaultd/$$r.conf; done
+	[ -n "$$(ls $(DESTDIR)$(SYSCONFDIR)/vaultd/policy.d)" ] || \
+	    install -m 644 policy/examples/strict.json $(DESTDIR)$(SYSCONFDIR)/vaultd/policy.d/tenant.json

@@ -198,11 +198,17 @@ child(struct vault *v, enum table t, const struct id *parent, const char *name,
 	return 0;
 }
 
+int
+object_not_found(struct err *e, const char *what, const char *asked)
+{
+	return err_name(e, ERR_NOT_FOUND, "there is no %s '%.200s' that you may see", what,
+	    asked == NULL ? "" : asked);
+}
+
 static int
 no_folder(struct err *e, const char *path)
 {
-	return err_name(e, ERR_NOT_FOUND, "there is no folder '%.200s' that you may see",
-	    path);
+	return object_not_found(e, "folder", path);
 }
 
 /* Uid and name of a workspace were stored together; a recycled uid is not its owner. */
@@ -268,6 +274,8 @@ find_shared(struct request *r, const char *path, struct folder *ret, struct err 
 int
 object_find_folder(struct request *r, const char *path, struct folder *ret, struct err *e)
 {
+	if (r->asked == NULL)
+		r->asked = path;
 	if (path == NULL || *path == '\0' || strcmp(path, "personal") == 0)
 		return find_personal(r, NULL, ret, e);
 	if (strncmp(path, "personal/", 9) == 0)
@@ -322,8 +330,7 @@ object_set_folder(struct request *r, const struct folder *f)
 static int
 no_connection(struct err *e, const char *text)
 {
-	return err_name(e, ERR_NOT_FOUND, "there is no connection '%.200s' that you may see",
-	    text);
+	return object_not_found(e, "connection", text);
 }
 
 /* Splits "folder/name" at the last slash; a bare name is in the own workspace. */
@@ -353,6 +360,7 @@ object_find_connection(struct request *r, const char *text, bool verified,
 	bool by_id = id_parse(text, &id);
 	int rc;
 
+	r->asked = text;
 	if (!by_id && find_id(r, text, &t->f, &id, e) != 0)
 		return e->code;
 	rc = object_connection(r->vault, &id, verified, &t->c, &t->generation, e);

@@ -32,6 +32,9 @@ int object_folder(struct vault *v, const struct id *id, struct folder *ret, stru
 int object_app(struct vault *v, const struct id *id, struct app *ret,
     uint64_t *ret_generation, struct err *e);
 
+/* The one text for what does not exist and for what may not be seen. */
+int object_not_found(struct err *e, const char *what, const char *asked);
+
 /* By what the caller wrote; fill r->object, object_name and object_id on the way.
  * Errors: ERR_NOT_FOUND. */
 int object_find_connection(struct request *r, const char *text, bool verified,

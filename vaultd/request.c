@@ -14,6 +14,7 @@
 #include "vaultd/audit_line.h"
 #include "vaultd/conn.h"
 #include "vaultd/names.h"
+#include "vaultd/objects.h"
 #include "vaultd/quick.h"
 #include "vaultd/varlink.h"
 #include "vaultd/vault.h"
@@ -175,9 +176,10 @@ denied(struct request *r, enum policy_action action)
 	const struct policy_decision *d = &r->decision;
 
 	err_name(&r->err, d->id, "%s", d->text);
-	if (d->id == ERR_NOT_FOUND)	/* exactly like a thing that does not exist */
-		return err_name(&r->err, ERR_NOT_FOUND, "there is no %s that you may see",
-		    r->object.connector != NULL ? "such connection" : "such folder");
+	/* Exactly what a thing that does not exist gets. */
+	if (d->id == ERR_NOT_FOUND)
+		return object_not_found(&r->err, r->object.connector != NULL ? "connection" :
+		    "folder", r->asked);
 	if (d->file[0] != '\0')
 		err_detail(&r->err, "policy_file", "%s", d->file);
 	err_detail(&r->err, "rule", "%s", d->rule);

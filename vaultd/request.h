@@ -26,6 +26,7 @@ struct request {
 
 	/* filled by verb->object */
 	struct policy_object	 object;
+	const char		*asked;		/* what the caller wrote; for NotFound */
 	char			 object_name[400];	/* for audit: "shared/team/github" */
 	char			 folder[400];		/* object.folder may point here */
 	struct id		 object_id;

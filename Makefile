@@ -121,7 +121,7 @@ endef
 $(foreach d,common vaultd pkcs11 egress launch policy client connectors,$(eval $(call unit,$(d))))
 
 # ---- what scenarios need besides: players and fault injectors
-TOOLS := $(BUILD)/tests/hsmtool $(BUILD)/tests/faultmod.so
+TOOLS := $(BUILD)/tests/hsmtool $(BUILD)/tests/faultmod.so $(BUILD)/tests/memscan
 $(BUILD)/tests/hsmtool: tests/hsmtool/hsmtool.c $(A)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_) $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/common.a $(LIBS_common)
@@ -129,6 +129,10 @@ $(BUILD)/tests/faultmod.so: tests/faultmod/faultmod.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) $(WARN) $(P11_CFLAGS) -fPIC -fvisibility=hidden \
 	    -shared -o $@ $<
+
+$(BUILD)/tests/memscan: tests/memscan/memscan.c
+	@mkdir -p $(@D)
+	@$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) -Wall -Wextra -o $@ $<
 
 tests: $(TESTS) $(TOOLS)
 	@:

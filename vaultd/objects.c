@@ -252,7 +252,7 @@ find_shared(struct request *r, const char *path, struct folder *ret, struct err 
 {
 	struct id id = root_shared;
 	char part[NAME_MAX_LEN + 1];
-	const char *at = path;
+	const char *at = path + 7;	/* behind "shared/" */
 
 	for (int depth = 0; *at != '\0'; depth++) {
 		size_t n = strcspn(at, "/");
@@ -282,7 +282,7 @@ object_find_folder(struct request *r, const char *path, struct folder *ret, stru
 		return find_personal(r, path + 9, ret, e);
 	*ret = (struct folder){ .class = FOLDER_SHARED };
 	if (strncmp(path, "shared/", 7) == 0 && path[7] != '\0')
-		return find_shared(r, path + 7, ret, e);
+		return find_shared(r, path, ret, e);
 	return no_folder(e, path);
 }
 

@@ -6,7 +6,7 @@
 //   POST /__ctl/client   {client_id, client_secret, redirect_uris, ...}: registers a client
 //   GET  /__ctl/stats    counts: answers of /token, errors, reuse of refresh tokens, revocations
 //   POST /__ctl/fault    {path, grant_type, count, kind, ms, status, headers, body}: see below
-//   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/clear
+//   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/refresh-tokens, /__ctl/clear
 // Faults, first that fits, `count` times (default 1):
 //   reset        close without looking            hang         never answer (close after ms)
 //   lost_answer  process, then close              truncate     process, send half, close
@@ -173,6 +173,7 @@ async function control(q, s, path) {
 		return json(s, 200, {});
 	case '/__ctl/fault': faults.push({ count: 1, ...b }); return json(s, 200, {});
 	case '/__ctl/clear': faults = []; return json(s, 200, {});
+	case '/__ctl/refresh-tokens': return json(s, 200, [...store.keys()].filter((k) => k.startsWith('RefreshToken:')).map((k) => k.slice(13)));
 	case '/__ctl/expire-access': return json(s, 200, { n: forget((k) => k.startsWith('AccessToken:')) });
 	case '/__ctl/revoke-user': return json(s, 200, { n: forget((k, e) => /^(RefreshToken|AccessToken|Grant):/.test(k) && e.payload.accountId === b.user) });
 	default: return json(s, 404, {});

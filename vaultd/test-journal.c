@@ -1,0 +1,316 @@
+#include "tests/unit.h"
+
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "common/auto.h"
+#include "vaultd/journal.h"
+
+static char top[64], sdir[80], adir[80];
+static struct event_base *base;
+static struct store *store;
+static struct journal *journal;
+static struct buf report;
+static int finished, failed;
+
+static void
+fresh(void)
+{
+	snprintf(top, sizeof top, "/tmp/test-journal.XXXXXX");
+	T_OK(mkdtemp(top) != NULL);
+	snprintf(sdir, sizeof sdir, "%s/store", top);
+	snprintf(adir, sizeof adir, "%s/audit", top);
+	mkdir(sdir, 0700);
+	mkdir(adir, 0700);
+}
+
+static void
+open_both(size_t segment)
+{
+	struct store_conf sc = { .dir = sdir, .map_size = 1 << 26 };
+	struct journal_conf jc = { .audit_dir = adir, .segment_bytes = segment };
+	struct err e = { 0 };
+
+	base = event_base_new();
+	T_DO(store_open(&sc, &store, &e), e);
+	buf_reset(&report);
+	T_DO(journal_open(&jc, store, base, &journal, &report, &e), e);
+	buf_add(&report, "", 1);
+}
+
+static void
+close_both(void)
+{
+	journal_close(journal);
+	store_close(store);
+	event_base_free(base);
+	buf_done(&report);
+}
+
+static void
+done(struct job *j)
+{
+	finished++;
+	failed += j->rc != 0;
+	job_free(j);
+}
+
+static void
+submit(const char *text, int key)
+{
+	struct job *j = calloc(1, sizeof *j);
+	char line[200];
+
+	snprintf(line, sizeof line, "\"t\":\"x\",\"event\":\"%s\"}\n", text);
+	buf_add(&j->line, line, strlen(line));
+	if (key >= 0) {
+		changes_put(&j->changes, TABLE_APP, (struct slice){ &key, sizeof key }, EXPECT_ANY,
+		    (struct slice){ "v", 1 });
+		j->has_changes = true;
+	}
+	j->done = done;
+	journal_submit(journal, j);
+}
+
+static void
+wait_for(int n)
+{
+	journal_kick(journal);
+	while (finished < n)
+		event_base_loop(base, EVLOOP_ONCE);
+}
+
+static struct audit_report
+verify(const struct audit_head *promised)
+{
+	struct audit_report r;
+	struct err e = { 0 };
+
+	T_DO(audit_verify(adir, promised, NULL, NULL, &r, &e), e);
+	return r;
+}
+
+TEST(lines_and_changes_are_durable_and_verify)
+{
+	struct journal_stats st;
+	struct audit_report r;
+
+	fresh();
+	open_both(1 << 16);
+	finished = failed = 0;
+	for (int i = 0; i < 1000; i++)
+		submit("call", i % 3 == 0 ? i : -1);
+	wait_for(1000);
+	T_EQ(failed, 0);
+	journal_stats(journal, &st);
+	T_OK(st.audit_batches < 1000);	/* group commit */
+	close_both();
+	r = verify(&st.head);
+	T_EQ(r.fault, AUDIT_OK);
+	T_EQ(r.lines, 1000);
+	open_both(1 << 16);
+	T_STR((char *)report.p, "");
+	close_both();
+}
+
+static void
+last_segment(char path[200])
+{
+	uint64_t *seqs;
+	size_t n;
+	struct err e = { 0 };
+	char name[40];
+
+	T_DO(audit_segments(adir, &seqs, &n, &e), e);
+	T_OK(n > 0);
+	audit_segment_name(seqs[n - 1], name);
+	snprintf(path, 200, "%s/%s", adir, name);
+	free(seqs);
+}
+
+static void
+fill(int lines)
+{
+	fresh();
+	open_both(1 << 16);
+	finished = failed = 0;
+	for (int i = 0; i < lines; i++)
+		submit("call", -1);
+	wait_for(lines);
+	close_both();
+}
+
+/* Changes the byte at the first occurrence of TEXT in a file. */
+static void
+edit(const char *path, const char *text, char to)
+{
+	static char all[1 << 17];
+	int fd = open(path, O_RDWR);
+	ssize_t n = read(fd, all, sizeof all);
+	char *at = memmem(all, (size_t)n, text, strlen(text));
+
+	T_OK(at != NULL);
+	T_EQ(pwrite(fd, &to, 1, at - all), 1);
+	close(fd);
+}
+
+TEST(any_edit_removal_or_truncation_is_found_and_placed)
+{
+	struct audit_head promised = { .seq = 200 };
+	struct audit_report r;
+	char path[200];
+
+	fill(200);
+	last_segment(path);
+	edit(path, "{\"seq\":100,", '[');
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_EDITED);
+	T_EQ(r.head.seq, 99);
+	fill(200);
+	last_segment(path);
+	edit(path, "call\"}\n{\"seq\":50,", 'C');	/* a letter of line 49 */
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_EDITED);
+	T_EQ(r.head.seq, 49);
+	fill(200);
+	edit(path, "{\"seq\":1,", '{');			/* nothing changed */
+	last_segment(path);
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_OK);
+	promised.seq = 201;
+	r = verify(&promised);
+	T_EQ(r.fault, AUDIT_TRUNCATED);
+	T_EQ(truncate(path, 5000), 0);
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_TORN);
+}
+
+TEST(a_log_behind_its_store_is_reported)
+{
+	char path[200];
+
+	fresh();
+	open_both(1 << 16);
+	finished = failed = 0;
+	for (int i = 0; i < 50; i++)
+		submit("change", i);
+	wait_for(50);
+	close_both();
+	last_segment(path);
+	T_EQ(truncate(path, 3000), 0);
+	open_both(1 << 16);
+	T_HAS((char *)report.p, "audit log ends at line");
+	T_HAS((char *)report.p, "were cut");
+	close_both();
+	T_EQ(verify(NULL).fault, AUDIT_OK);	/* what is there now is a whole log again */
+}
+
+TEST(segments_follow_each_other)
+{
+	uint64_t *seqs;
+	size_t n;
+	struct err e = { 0 };
+
+	fresh();
+	open_both(1 << 13);
+	finished = failed = 0;
+	for (int i = 0; i < 40; i++) {
+		for (int k = 0; k < 10; k++)
+			submit("call", -1);
+		wait_for((i + 1) * 10);
+	}
+	T_EQ(failed, 0);
+	close_both();
+	T_DO(audit_segments(adir, &seqs, &n, &e), e);
+	T_OK(n > 3);
+	free(seqs);
+	T_EQ(verify(NULL).fault, AUDIT_OK);
+	T_EQ(verify(NULL).lines, 400);
+}
+
+/* A child commits and says what was acknowledged; it is killed at a random moment. */
+static void
+writer(int out)
+{
+	open_both(1 << 15);
+	finished = failed = 0;
+	for (int i = 0;; i++) {
+		submit("change", i);
+		wait_for(i + 1);
+		if (write(out, &i, sizeof i) != sizeof i)
+			_exit(1);
+	}
+}
+
+TEST(kill_loses_nothing_that_was_acknowledged)
+{
+	for (int round = 0; round < 8; round++) {
+		int p[2], last = -1, i;
+		struct slice v;
+		struct err e;
+		pid_t pid;
+
+		fresh();
+		T_EQ(pipe(p), 0);
+		if ((pid = fork()) == 0)
+			writer(p[1]);
+		close(p[1]);
+		usleep(20000 + 15000 * (unsigned)round);
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		while (read(p[0], &i, sizeof i) == sizeof i)
+			last = i;
+		close(p[0]);
+		open_both(1 << 15);
+		for (i = 0; i <= last; i++)
+			T_EQ(store_get(store, TABLE_APP, (struct slice){ &i, sizeof i }, &v, NULL, &e),
+			    0);
+		close_both();
+		T_EQ(verify(NULL).fault, AUDIT_OK);
+		T_OK(verify(NULL).head.seq > (uint64_t)last);
+	}
+}
+
+TEST(a_full_disk_harms_nothing_and_heals)
+{
+
+	fresh();
+	if (geteuid() != 0)
+		return;		/* a small file system of its own needs root */
+	char cmd[300];
+	snprintf(cmd, sizeof cmd, "mount -t tmpfs -o size=600k tmpfs %s 2>/dev/null", adir);
+	if (system(cmd) != 0)
+		return;
+	open_both(1 << 18);
+	finished = failed = 0;
+	for (int i = 0; i < 6000 && failed == 0; i++) {
+		submit("call", -1);
+		wait_for(i + 1);
+	}
+	T_OK(failed > 0);
+	T_EQ(journal_state(journal), JOURNAL_AUDIT_UNWRITABLE);
+	snprintf(cmd, sizeof cmd, "mount -o remount,size=20m %s", adir);
+	T_EQ(system(cmd), 0);
+	for (int i = 0; i < 40 && journal_state(journal) != JOURNAL_OK; i++)
+		usleep(100000);
+	T_EQ(journal_state(journal), JOURNAL_OK);
+	failed = 0;
+	submit("call", -1);
+	wait_for(finished + 1);
+	T_EQ(failed, 0);
+	close_both();
+	T_EQ(verify(NULL).fault, AUDIT_OK);
+	snprintf(cmd, sizeof cmd, "umount %s", adir);
+	T_EQ(system(cmd), 0);
+}
+
+int
+main(void)
+{
+	evthread_use_pthreads();
+	return unit_run();
+}

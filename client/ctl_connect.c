@@ -14,6 +14,8 @@
 #include "client/callback.h"
 #include "client/ctl.h"
 
+#define FINISH_TRIES 3
+
 struct waiting {
 	bool	terminal;
 };
@@ -118,6 +120,12 @@ finish(struct ctl *c, struct callback *cb, const struct redirected *back)
 {
 	json_t *r = finish_call(c, back);
 
+	/* A role of the vault was just restarted, and nothing was spent: the code is still
+	 * good for a moment. */
+	for (int i = 0; r == NULL && c->error.retry && i < FINISH_TRIES; i++) {
+		sleep(1);
+		r = finish_call(c, back);
+	}
 	if (r == NULL) {
 		callback_answer(cb, false, c->error.message);
 		ctl_print_error(c);

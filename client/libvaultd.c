@@ -180,12 +180,24 @@ after_fork(struct vaultd *v)
 	forget_calls(v, NULL);
 }
 
+/* vaultd was restarted since the last call: nothing of a new one was sent yet, so a new
+ * connection is as good. */
+static void
+drop_dead(struct vaultd *v)
+{
+	struct pollfd p = { .fd = v->fd, .events = POLLIN };
+
+	if (v->fd >= 0 && v->first == NULL && v->out_len == 0 && poll(&p, 1, 0) > 0)
+		disconnect(v);
+}
+
 static int
 connect_now(struct vaultd *v, struct vaultd_error *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
 	after_fork(v);
+	drop_dead(v);
 	if (v->fd >= 0)
 		return 0;
 	memcpy(sa.sun_path, v->path, sizeof sa.sun_path);

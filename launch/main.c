@@ -25,6 +25,7 @@
 #define EX_CONFIG	78	/* of a role: starting it again would not help */
 #define BACKOFF_FIRST	100
 #define BACKOFF_MAX	10000
+#define BACKOFF_READY	800	/* of a role that did get ready: its users wait */
 #define STEADY_MS	10000
 #define STOP_MS		180000
 
@@ -103,11 +104,12 @@ plan_restart(struct launched *r)
 {
 	long long now = boot_ms();
 	bool steady = r->ready_ms != 0 && now - r->ready_ms > STEADY_MS;
+	unsigned most = r->ready_ms != 0 ? BACKOFF_READY : BACKOFF_MAX;
 
 	if (strcmp(r->program, "vault-hsm") == 0 || steady || r->backoff_ms == 0)
 		r->backoff_ms = BACKOFF_FIRST;
 	else
-		r->backoff_ms = r->backoff_ms * 2 > BACKOFF_MAX ? BACKOFF_MAX : r->backoff_ms * 2;
+		r->backoff_ms = r->backoff_ms * 2 > most ? most : r->backoff_ms * 2;
 	r->start_at_ms = now + r->backoff_ms;
 }
 

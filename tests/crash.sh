@@ -13,7 +13,7 @@ bed_app
 killer() {	# one random role, at a random moment of the next half second
 	local roles=(vaultd vault-egress vault-hsm) role
 	role=${roles[RANDOM % 3]}
-	sleep "0.$((RANDOM % 500 + 1000))"
+	sleep "0.$(printf %03d $((RANDOM % 400)))"
 	kill -9 "$(cat "$BED/run/$role.pid")" 2>/dev/null || true
 }
 
@@ -26,6 +26,7 @@ for n in $(seq "$CYCLES"); do
 			connected=$((connected + 1))
 		else
 			failed=$((failed + 1))
+			grep -h '^error' "$BED/log/connect.$BED_ALICE.err" >>"$BED/log/interrupted" || true
 		fi
 	else
 		name=$(ctl $BED_ALICE --json connection list 2>/dev/null | sed -n 's/.*"name": "\(.*\)",*/\1/p' | shuf -n1 || true)
@@ -37,6 +38,7 @@ for n in $(seq "$CYCLES"); do
 	wait $k
 	bed_await
 done
+[ ! -e "$BED/log/interrupted" ] || sort "$BED/log/interrupted" | uniq -c | cut -c1-150
 echo "crash: $CYCLES cycles: $connected connected, $failed sign-ins interrupted, $renewed renewed"
 
 # Open intents settle within seconds; then each connection must answer for itself.

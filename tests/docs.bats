@@ -9,7 +9,7 @@ setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; cd "$BED_ROOT"; }
 }
 @test "every named error is in the IDL" {
 	for name in $(grep -o '\(VAULT\|CONNS\|TOKEN\) "[A-Za-z]*"\|"vaultd\.[A-Za-z]*\.[A-Za-z]*"' common/errors.c |
-	    sed 's/VAULT "/vaultd.Vault./; s/CONNS "/vaultd.Connections./; s/TOKEN "/vaultd.Tokens./; s/"//g' | sort -u); do
+	    sed 's/VAULT "/vaultd.Vault./; s/CONNS "/vaultd.Connections./; s/TOKEN "/vaultd.Tokens./; s/"//g' | grep -v '\.$' | sort -u); do
 		grep -q "^error ${name##*.} " "docs/${name%.*}.varlink" || { echo "$name"; return 1; }
 	done
 }

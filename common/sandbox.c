@@ -88,8 +88,10 @@ add(scmp_filter_ctx f, uint32_t action, const int *calls, size_t n)
 static int
 add_family(scmp_filter_ctx f, int family)
 {
-	return seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-	    SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family));
+	const struct scmp_arg_cmp is = { .arg = 0, .op = SCMP_CMP_EQ,
+		.datum_a = (scmp_datum_t)family };
+
+	return seccomp_rule_add_array(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &is);
 }
 
 static int

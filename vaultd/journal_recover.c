@@ -29,6 +29,9 @@ struct tail {
 	bool			 seen, differs;	/* the store's head */
 };
 
+static void note(struct tail *t, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* A line to append (without its start), and the same as text for the log. */
 static void
 note(struct tail *t, const char *event, const char *fmt, ...)

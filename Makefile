@@ -121,7 +121,8 @@ endef
 $(foreach d,common vaultd pkcs11 egress launch policy client connectors,$(eval $(call unit,$(d))))
 
 # ---- what scenarios need besides: players and fault injectors
-TOOLS := $(BUILD)/tests/hsmtool $(BUILD)/tests/faultmod.so $(BUILD)/tests/memscan
+TOOLS := $(BUILD)/tests/hsmtool $(BUILD)/tests/faultmod.so $(BUILD)/tests/memscan \
+	 $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/inject)
 $(BUILD)/tests/hsmtool: tests/hsmtool/hsmtool.c $(A)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_) $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/common.a $(LIBS_common)
@@ -134,6 +135,10 @@ $(BUILD)/tests/memscan: tests/memscan/memscan.c
 	@mkdir -p $(@D)
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) -Wall -Wextra -o $@ $<
 
+$(BUILD)/tests/inject: tests/inject/inject.c
+	@mkdir -p $(@D)
+	@$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) $(WARN) -o $@ $< $(LIB_SECCOMP)
+
 tests: $(TESTS) $(TOOLS)
 	@:
 check-unit: all $(TESTS)	## unit tests alone
@@ -142,7 +147,7 @@ check-unit: all $(TESTS)	## unit tests alone
 clean:		## remove build/
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path $(BUILD)/bed -prune -o -name '*.d' -print 2>/dev/null)
 
 # ---- setting up, running
 deps:		## install the Debian packages that building and running need
@@ -240,7 +245,8 @@ $(BUILD)/bench/%: tests/bench/%.c
 install: all	## into DESTDIR: programs, library, units, manual, examples
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) \
 	    $(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(DATADIR)/vaultd/connectors \
-	    $(DATADIR)/vaultd/varlink $(DATADIR)/vaultd/examples $(DATADIR)/bash-completion/completions \
+	    $(DATADIR)/vaultd/varlink $(DATADIR)/vaultd/examples $(DATADIR)/vaultd/drop-ins \
+	    $(DATADIR)/bash-completion/completions \
 	    $(SYSCONFDIR)/vaultd/policy.d $(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man5 $(MANDIR)/man8)
 	install -m 755 $(addprefix $(BUILD)/bin/,vaultd vault-hsm vault-egress vault-launch) $(DESTDIR)$(SBINDIR)
 	install -m 755 $(BUILD)/bin/vaultctl $(DESTDIR)$(BINDIR)
@@ -255,10 +261,12 @@ install: all	## into DESTDIR: programs, library, units, manual, examples
 	install -m 644 client/vaultctl.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/vaultctl
 	for f in docs/man/*.[1358]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}; done
 	install -m 644 systemd/*.service systemd/*.socket $(DESTDIR)$(UNITDIR)
+	install -m 644 systemd/drop-ins/*.conf $(DESTDIR)$(DATADIR)/vaultd/drop-ins
 	install -m 644 systemd/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/vaultd.conf
 	install -m 644 systemd/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/vaultd.conf
 	for r in vaultd vault-hsm vault-egress vault-launch; do \
 	    [ -e $(DESTDIR)$(SYSCONFDIR)/vaultd/$$r.conf ] || \
-	    $(BUILD)/bin/$$r -h | sed '1,/^$$/d; s/^\([a-z]\)/#\1/' >$(DESTDIR)$(SYSCONFDIR)/vaultd/$$r.conf; done
+	    $(BUILD)/bin/$$r -h | sed '1,/^$$/d; /^Configuration /,/^$$/d; s/^\([a-z]\)/#\1/' \
+	    >$(DESTDIR)$(SYSCONFDIR)/vaultd/$$r.conf; done
 	[ -n "$$(ls $(DESTDIR)$(SYSCONFDIR)/vaultd/policy.d)" ] || \
 	    install -m 644 policy/examples/strict.json $(DESTDIR)$(SYSCONFDIR)/vaultd/policy.d/tenant.json

@@ -51,6 +51,7 @@ need_test() {
 	file libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a
 	need redis-server command -v redis-server
 	need socat command -v socat
+	need iproute2 command -v ss
 	need systemd command -v systemd-analyze
 }
 

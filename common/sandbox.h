@@ -20,14 +20,14 @@ enum sandbox_profile {
 	SANDBOX_VAULTD,		/* allow list; sockets: AF_UNIX only */
 	SANDBOX_EGRESS,		/* allow list; AF_INET, AF_INET6, AF_UNIX */
 	SANDBOX_HSM,		/* deny list (modules do what they like), with io_uring denied */
-	SANDBOX_LAUNCH,
 };
 
 /*
- * Restricts this process (all its threads: TSYNC) and its children for ever. A denied
- * system call fails with EPERM; ptrace, process_vm_*, execve after start, module and
- * mount calls always do. PATHS ends with a NULL path. Where the kernel lacks Landlock
- * the rest is applied, *LANDLOCK_ABI is 0 and the caller says so in its status.
+ * Restricts this process and its children for ever: the filter all its threads (TSYNC),
+ * Landlock the calling thread and those it starts. A denied system call fails with EPERM;
+ * ptrace, process_vm_*, execve after start, module and mount calls always do. PATHS ends
+ * with a NULL path. Where the kernel lacks Landlock the rest is applied, *LANDLOCK_ABI is 0
+ * and the caller says so in its status.
  */
 int sandbox_enter(enum sandbox_profile profile, const struct sandbox_path *paths,
     int *landlock_abi, struct err *e);

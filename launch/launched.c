@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,6 +23,7 @@
 #include "common/role.h"
 
 #define BACKLOG 256
+#define MEMLOCK ((rlim_t)64 << 20)	/* as the units have it */
 
 static int
 make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid, bool as_root, struct err *e)
@@ -43,6 +45,26 @@ find_user(struct launched *r, struct err *e)
 		    "sysusers.d/vaultd.conf), or name another in the configuration", r->user);
 	r->uid = pw->pw_uid;
 	r->gid = pw->pw_gid;
+	return 0;
+}
+
+int
+roles_check(struct launched r[ROLES], const struct config *c, bool as_root, struct err *e)
+{
+	char path[700];
+
+	for (int i = 0; i < ROLES; i++) {
+		snprintf(path, sizeof path, "%s/%s", c->bin_dir, r[i].program);
+		if (access(path, X_OK) != 0)
+			return err_set(e, V_INVALID, "%s: %s: set bin_dir", path,
+			    strerror(errno));
+		snprintf(path, sizeof path, "%s/%s.conf", c->conf_dir, r[i].program);
+		if (access(path, R_OK) != 0)
+			return err_set(e, V_INVALID, "%s: %s: set conf_dir", path,
+			    strerror(errno));
+		if (as_root && find_user(&r[i], e) != 0)
+			return e->code;
+	}
 	return 0;
 }
 
@@ -83,17 +105,33 @@ roles_prepare(struct launched r[ROLES], const struct config *c, bool as_root,
 	if (make_dir(c->run_dir, 0755, 0, 0, as_root, e) != 0 ||
 	    (mkdir(c->state_dir, 0755) != 0 && errno != EEXIST))
 		return e->code != 0 ? (int)e->code : err_errno(e, "%s", c->state_dir);
-	for (int i = 0; i < ROLES; i++) {
-		if (as_root && find_user(&r[i], e) != 0)
-			return e->code;
+	for (int i = 0; i < ROLES; i++)
 		if (make_state(&r[i], c, as_root, e) != 0)
 			return e->code;
-	}
 	for (int i = 0; i < ROLES; i++)
 		for (int k = 0; k < r[i].nlisten; k++)
 			if (make_socket(r, &r[i].listen[k], c, as_root, e) != 0)
 				return e->code;
 	return 0;
+}
+
+static void
+remove_file(const struct config *c, const char *name, const char *suffix)
+{
+	char path[700];
+
+	snprintf(path, sizeof path, "%s/%s%s", c->run_dir, name, suffix);
+	unlink(path);
+}
+
+void
+roles_done(const struct launched r[ROLES], const struct config *c)
+{
+	for (int i = 0; i < ROLES; i++) {
+		remove_file(c, r[i].program, ".pid");
+		for (int k = 0; k < r[i].nlisten; k++)
+			remove_file(c, r[i].listen[k].file, "");
+	}
 }
 
 /* ---- in the child */
@@ -103,6 +141,23 @@ give_up(const char *what)
 {
 	dprintf(STDERR_FILENO, "<3>vault-launch: %s: %s\n", what, strerror(errno));
 	_exit(127);
+}
+
+/* Memory that may be locked, for secrets. Where that is refused, the role says so. */
+static void
+raise_memlock(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &rl) != 0 || rl.rlim_cur >= MEMLOCK)
+		return;
+	rl.rlim_cur = MEMLOCK;
+	if (rl.rlim_max < MEMLOCK)
+		rl.rlim_max = MEMLOCK;
+	if (setrlimit(RLIMIT_MEMLOCK, &rl) == 0 || getrlimit(RLIMIT_MEMLOCK, &rl) != 0)
+		return;
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_MEMLOCK, &rl);
 }
 
 static void
@@ -157,7 +212,7 @@ set_environment(const struct launched *r, const struct config *c, bool as_root,
 
 static void
 child(const struct launched *r, const struct config *c, bool as_root,
-    const char *notify_path)
+    const char *notify_path, pid_t launcher)
 {
 	char path[700], conf[700];
 	sigset_t none;
@@ -166,11 +221,15 @@ child(const struct launched *r, const struct config *c, bool as_root,
 	snprintf(conf, sizeof conf, "%s/%s.conf", c->conf_dir, r->program);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();	/* Ctrl-C is for vault-launch, which stops the roles in order */
 	set_environment(r, c, as_root, notify_path);
 	place_fds(r);
+	raise_memlock();
 	if (as_root)
 		become(r);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);	/* after the change of user, which clears it */
+	if (getppid() != launcher)	/* it ended before that was asked for */
+		_exit(0);
 	execl(path, r->program, "-c", conf, (char *)NULL);
 	give_up(path);
 }
@@ -178,26 +237,28 @@ child(const struct launched *r, const struct config *c, bool as_root,
 static void
 write_pid(const struct launched *r, const struct config *c)
 {
-	char path[700];
+	char path[700], fresh[710];
 	FILE *f;
 
 	snprintf(path, sizeof path, "%s/%s.pid", c->run_dir, r->program);
-	if ((f = fopen(path, "we")) == NULL)
+	snprintf(fresh, sizeof fresh, "%s.new", path);
+	if ((f = fopen(fresh, "we")) == NULL)
 		return;
 	fprintf(f, "%ld\n", (long)r->pid);
-	fclose(f);
+	if (fclose(f) == 0)
+		rename(fresh, path);	/* whoever reads it never finds half of it */
 }
 
 int
 launched_start(struct launched *r, const struct config *c, bool as_root,
     const char *notify_path, struct err *e)
 {
-	pid_t pid = fork();
+	pid_t launcher = getpid(), pid = fork();
 
 	if (pid < 0)
 		return err_errno(e, "fork");
 	if (pid == 0)
-		child(r, c, as_root, notify_path);
+		child(r, c, as_root, notify_path, launcher);
 	r->pid = pid;
 	r->started_ms = boot_ms();
 	r->ready_ms = 0;

@@ -27,8 +27,6 @@
 #define BACKOFF_MAX	10000
 #define BACKOFF_READY	800	/* of a role that did get ready: its users wait */
 #define STEADY_MS	10000
-#define STOP_MS		180000
-
 struct launcher {
 	struct config	 conf;
 	struct launched	 role[ROLES];
@@ -36,7 +34,6 @@ struct launcher {
 	int		 signals, notify;
 	char		 notify_path[108];
 	bool		 stopping;
-	long long	 stop_by_ms;
 	int		 status;
 };
 
@@ -71,6 +68,17 @@ by_pid(struct launcher *l, pid_t pid)
 }
 
 static void
+notified_line(struct launched *r, const char *line)
+{
+	if (strcmp(line, "READY=1") == 0) {
+		r->ready_ms = boot_ms();
+		log_info("%s is ready pid=%ld", r->program, (long)r->pid);
+	} else if (strncmp(line, "STATUS=", 7) == 0) {
+		log_info("%s: %s", r->program, line + 7);
+	}
+}
+
+static void
 notified(struct launcher *l)
 {
 	char text[512], control[CMSG_SPACE(sizeof(struct ucred))];
@@ -79,6 +87,7 @@ notified(struct launcher *l)
 		.msg_controllen = sizeof control };
 	ssize_t n = recvmsg(l->notify, &m, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m);
+	char *line, *rest = text;
 	struct launched *r;
 	struct ucred who;
 
@@ -88,12 +97,8 @@ notified(struct launcher *l)
 	text[n] = '\0';
 	if ((r = by_pid(l, who.pid)) == NULL)
 		return;
-	if (strncmp(text, "READY=1", 7) == 0) {
-		r->ready_ms = boot_ms();
-		log_info("%s is ready pid=%ld", r->program, (long)r->pid);
-	} else if (strncmp(text, "STATUS=", 7) == 0) {
-		log_info("%s: %s", r->program, text + 7);
-	}
+	while ((line = strsep(&rest, "\n")) != NULL)
+		notified_line(r, line);
 }
 
 /* ---- ends and restarts */
@@ -130,7 +135,6 @@ ended(struct launcher *l, struct launched *r, int status)
 		r->given_up = true;
 		l->status = EX_CONFIG;
 		l->stopping = true;
-		l->stop_by_ms = boot_ms() + STOP_MS;
 		stop_next(l);
 	} else {
 		plan_restart(r);
@@ -179,10 +183,27 @@ stop_next(struct launcher *l)
 
 		if (r->pid == 0)
 			continue;
-		if (!r->stopping)
+		if (r->stop_by_ms == 0) {
 			kill(r->pid, SIGTERM);
-		r->stopping = true;
+			r->stop_by_ms = boot_ms() + r->stop_most_ms;
+		}
 		return;
+	}
+}
+
+/* The one that is being waited for, when it takes too long. */
+static void
+stop_overdue(struct launcher *l)
+{
+	for (int i = 0; i < ROLES; i++) {
+		struct launched *r = &l->role[i];
+
+		if (r->pid == 0 || r->stop_by_ms == 0 || boot_ms() < r->stop_by_ms)
+			continue;
+		log_error("%s does not stop: killed", r->program);
+		kill(r->pid, SIGKILL);
+		r->stop_by_ms = boot_ms() + r->stop_most_ms;
+		l->status = 1;
 	}
 }
 
@@ -208,8 +229,6 @@ signalled(struct launcher *l)
 			forward(l, SIGHUP);
 			break;
 		default:
-			if (!l->stopping)
-				l->stop_by_ms = boot_ms() + STOP_MS;
 			l->stopping = true;
 			stop_next(l);
 		}
@@ -247,8 +266,7 @@ run(struct launcher *l)
 		signalled(l);
 		if (p[1].revents & POLLIN)
 			notified(l);
-		if (l->stopping && boot_ms() > l->stop_by_ms)
-			forward(l, SIGKILL);
+		stop_overdue(l);
 	}
 }
 
@@ -261,13 +279,15 @@ fill_roles(struct launcher *l)
 
 	l->role[ROLE_VAULTD] = (struct launched){ .program = "vaultd",
 		.user = c->user_vaultd, .listen = { { "vaultd.sock", "api", -1, -1 } },
-		.nlisten = 1 };
+		.nlisten = 1, .stop_most_ms = 150000 };
 	l->role[ROLE_HSM] = (struct launched){ .program = "vault-hsm", .user = c->user_hsm,
 		.listen = { { "hsm-from-vaultd.sock", "from-vaultd", ROLE_VAULTD, -1 },
-		    { "hsm-from-egress.sock", "from-egress", ROLE_EGRESS, -1 } }, .nlisten = 2 };
+		    { "hsm-from-egress.sock", "from-egress", ROLE_EGRESS, -1 } }, .nlisten = 2,
+		.stop_most_ms = 30000 };
 	l->role[ROLE_EGRESS] = (struct launched){ .program = "vault-egress",
 		.user = c->user_egress,
-		.listen = { { "egress.sock", "from-vaultd", ROLE_VAULTD, -1 } }, .nlisten = 1 };
+		.listen = { { "egress.sock", "from-vaultd", ROLE_VAULTD, -1 } }, .nlisten = 1,
+		.stop_most_ms = 180000 };
 	for (int i = 0; i < ROLES; i++) {
 		l->role[i].uid = getuid();
 		l->role[i].gid = getgid();
@@ -301,7 +321,7 @@ usage(void)
 {
 	printf("usage: vault-launch [-n] [-c FILE]\n"
 	    "  -c FILE  configuration, default " CONF_DEFAULT "\n"
-	    "  -n       check the configuration, then exit\n"
+	    "  -n       check the configuration and what it names, then exit\n"
 	    "  -h       this text and every key with its default\n"
 	    "  -V       version\n\n");
 	conf_print(config_keys);
@@ -312,8 +332,6 @@ launch(struct launcher *l)
 {
 	struct err e = { 0 };
 
-	l->as_root = getuid() == 0;
-	fill_roles(l);
 	if (roles_prepare(l->role, &l->conf, l->as_root, &e) != 0)
 		return fail(&e, 1);
 	if (open_notify(l, &e) != 0 || open_signals(l, &e) != 0)
@@ -321,6 +339,7 @@ launch(struct launcher *l)
 	log_info("starting the roles in %s; role separation: %s", l->conf.run_dir,
 	    l->as_root ? "on" : "off (all share one user)");
 	run(l);
+	roles_done(l->role, &l->conf);
 	unlink(l->notify_path);
 	return l->status;
 }
@@ -355,6 +374,10 @@ main(int argc, char **argv)
 		}
 	umask(022);
 	if (conf_load(config_keys, conf, &l.conf, &e) != 0)
+		return fail(&e, EX_CONFIG);
+	l.as_root = getuid() == 0;
+	fill_roles(&l);
+	if (roles_check(l.role, &l.conf, l.as_root, &e) != 0)
 		return fail(&e, EX_CONFIG);
 	return check ? 0 : launch(&l);
 }

@@ -62,6 +62,7 @@ P
 	echo "$output"
 	[ "$status" = 0 ]
 	printf 'vaultd.Tokens.Get\n' | "$BUILD/tests/memscan" "$(bed_pid vaultd)" | grep -q 'found 1 raw'
+	"$BUILD/tests/memscan" -p "$(bed_pid vaultd)"	# in the arena and in the heap
 }
 
 @test "no secret is in an environment or a command line" {

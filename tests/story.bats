@@ -187,6 +187,7 @@ refused() {	# STATUS PATTERN COMMAND...
 }
 
 @test "a backup opens as a store and an audit log of its own" {
+	root_only
 	path=$("$BIN/vaultctl" backup "b$RANDOM")
 	"$BIN/vaultctl" audit verify "$path/audit" | grep -q '^ok'
 	[ -s "$path/store/data.mdb" ]

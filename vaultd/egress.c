@@ -128,12 +128,3 @@ egress_new(struct vault *v, struct egress **ret, struct err *e)
 	*ret = x;
 	return 0;
 }
-
-void
-egress_free(struct egress *x)
-{
-	if (x == NULL)
-		return;
-	line_free(x->line);
-	free(x);
-}

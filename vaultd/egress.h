@@ -14,7 +14,6 @@ struct vault;
 #define EGRESS_SHORT_MS		40000
 
 int egress_new(struct vault *v, struct egress **ret, struct err *e);
-void egress_free(struct egress *x);
 
 /* DONE runs exactly once on the loop: RC 0 with the answer's BODY (borrowed), else the
  * class and E. Without a line: ERR_EGRESS_UNAVAILABLE. */

@@ -319,24 +319,9 @@ hsm_new(struct vault *v, struct hsm **ret, struct err *e)
 	snprintf(h->status.text, sizeof h->status.text, "vault-hsm is not running");
 	h->timer = evtimer_new(v->base, poll_status, h);
 	h->line = line_new(v->base, &conf);
-	if (h->timer == NULL || h->line == NULL) {
-		hsm_free(h);
-		return err_set(e, V_LIMIT, "out of memory");
-	}
+	if (h->timer == NULL || h->line == NULL)
+		return err_set(e, V_LIMIT, "out of memory");	/* vaultd ends */
 	evtimer_add(h->timer, &soon);
 	*ret = h;
 	return 0;
-}
-
-void
-hsm_free(struct hsm *h)
-{
-	if (h == NULL)
-		return;
-	if (h->line != NULL)
-		line_free(h->line);
-	if (h->timer != NULL)
-		event_free(h->timer);
-	secret_done(&h->new_key);
-	free(h);
 }

@@ -10,7 +10,6 @@ struct hsm;
 struct vault;
 
 int hsm_new(struct vault *v, struct hsm **ret, struct err *e);
-void hsm_free(struct hsm *h);
 
 /* The last status; state ABSENT and a text when vault-hsm itself does not answer. */
 const struct key_status *hsm_status(const struct hsm *h);

@@ -2,6 +2,7 @@
  * main.c - vaultd(8): start in the order in which things need each other, the loop, and
  * stopping without losing an answer in flight.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <getopt.h>
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/errors.h"
 #include "common/json.h"
@@ -200,6 +202,31 @@ open_all(struct daemon *d, struct err *e)
 /* ---- events */
 
 static void
+resume_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd;
+	(void)what;
+	for (size_t i = 0; i < ROLE_FDS && !d->v.stopping; i++)
+		if (d->accept[i] != NULL)
+			event_add(d->accept[i], NULL);
+}
+
+/* Out of descriptors: a listener that stays readable would spin. */
+static void
+pause_accept(struct daemon *d)
+{
+	static const struct timeval tv = { 0, 200000 };
+
+	for (size_t i = 0; i < ROLE_FDS; i++)
+		if (d->accept[i] != NULL)
+			event_del(d->accept[i]);
+	event_base_once(d->v.base, -1, EV_TIMEOUT, resume_accept, d, &tv);
+	log_warn("out of descriptors: new clients wait");
+}
+
+static void
 accept_some(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -208,6 +235,8 @@ accept_some(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < 64; i++) {
 		int c = accept4((int)fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+		if (c < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+			pause_accept(d);
 		if (c < 0)
 			return;
 		conn_accept(&d->v, c);
@@ -334,24 +363,24 @@ run(struct daemon *d)
 	}
 }
 
+/*
+ * What was queued becomes durable and is answered; keys are wiped. Lines, attempts and
+ * timers go with the process: their callbacks must not run without each other, and an
+ * exchange that is still open is settled at the next start.
+ */
 static void
 close_all(struct daemon *d)
 {
 	struct vault *v = &d->v;
 
-	schedule_free(v->schedule);
-	hsm_free(v->hsm);
-	egress_free(v->egress);
+	journal_kick(v->journal);
 	journal_close(v->journal);
 	conn_flush_all(v);
 	conn_close_all(v);
-	names_free(v->names);
+	limits_done(&v->limits);
 	store_close(v->store);
 	dek_cache_free(v->deks);
 	secret_free(v->meta_key);
-	policy_unref(v->policy);
-	catalogue_done(&v->catalogue);
-	conf_free(config_keys, &v->conf);
 }
 
 /* ---- command line */
@@ -390,7 +419,7 @@ serve(struct daemon *d)
 	run(d);
 	close_all(d);
 	log_info("stopped");
-	return 0;
+	_exit(0);
 }
 
 int

@@ -34,22 +34,24 @@ ends_with(const char *s, size_t n, const char *suffix)
 	return n > m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+/* A name a process can be in: prefix and type, and not a template without its instance. */
 static bool
 valid_unit(const char *s, size_t n)
 {
 	static const char *const types[] = { ".service", ".scope", ".socket", ".mount",
 		".swap", ".slice", NULL };
+	size_t stem = 0;
 
-	if (n == 0 || n >= 256)
+	if (n == 0 || n >= 256 || *s == '@')
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@",
 			s[i]) == NULL)
 			return false;
-	for (const char *const *t = types; *t != NULL; t++)
+	for (const char *const *t = types; *t != NULL && stem == 0; t++)
 		if (ends_with(s, n, *t))
-			return true;
-	return false;
+			stem = n - strlen(*t);
+	return stem > 0 && s[stem - 1] != '@';
 }
 
 bool
@@ -59,20 +61,18 @@ peer_unit_from_cgroup(const char *path, char unit[256])
 
 	while (*p == '/') {
 		size_t n = strcspn(++p, "/");
+		size_t escaped = n > 0 && *p == '_';	/* systemd's, of names cgroups reserve */
 
-		if (valid_unit(p, n) && ends_with(p, n, ".slice")) {
-			p += n;
-			continue;
-		}
-		if (n > 0 && *p == '_') {	/* systemd's escape of reserved names */
-			p++;
-			n--;
-		}
+		p += escaped;
+		n -= escaped;
 		if (!valid_unit(p, n))
 			return false;
-		memcpy(unit, p, n);
-		unit[n] = '\0';
-		return true;	/* what follows was delegated: not a system unit's word */
+		if (!ends_with(p, n, ".slice")) {
+			memcpy(unit, p, n);
+			unit[n] = '\0';
+			return true;	/* what follows was delegated: not systemd's word */
+		}
+		p += n;
 	}
 	return false;
 }

@@ -13,7 +13,6 @@ struct vault;
 struct schedule;
 
 int schedule_new(struct vault *v, struct schedule **ret, struct err *e);
-void schedule_free(struct schedule *s);
 
 /* Exchanges under way (refreshes and codes): stopping waits for them. */
 unsigned schedule_inflight(const struct schedule *s);

@@ -232,14 +232,3 @@ schedule_new(struct vault *v, struct schedule **ret, struct err *e)
 	*ret = s;
 	return 0;
 }
-
-void
-schedule_free(struct schedule *s)
-{
-	if (s == NULL)
-		return;
-	while (s->first != NULL)	/* intents stay: the next start settles them */
-		attempt_abandon(s->first);
-	event_free(s->timer);
-	free(s);
-}

@@ -4,6 +4,9 @@
  *	memscan PID <STRINGS     one string a line; each is looked for raw, base64, percent-
  *				encoded and JSON-escaped
  *
+ *	memscan -p PID		plants a control in the locked arena and in the heap of PID,
+ *				looks for both, takes them away; 0: both were found
+ *
  * Prints "found N FORM" for line N of the input (never the string). Exit status 0: none
  * was found; 1: some were; 2: it could not look. Reads /proc/PID/mem, so it is for root.
  */
@@ -104,6 +107,64 @@ scan(int mem, unsigned long from, unsigned long to, bool *found)
 	return 0;
 }
 
+/* ---- the control: would it be found, where secrets would be? */
+
+static const char control[] = "memscan-control-b0a7f3";
+
+static bool
+control_found(int mem, unsigned long from, unsigned long to)
+{
+	static const char zero[sizeof control];
+	char was[sizeof control];
+	off_t at = (off_t)to - 2048;
+	bool found[256] = { 0 };
+
+	/* the last page of either is not in use; where it is, nothing is touched */
+	if (pread(mem, was, sizeof was, at) != sizeof was || memcmp(was, zero, sizeof was) != 0 ||
+	    pwrite(mem, control, sizeof control, at) != sizeof control)
+		return false;
+	scan(mem, from, to, found);
+	if (pwrite(mem, zero, sizeof zero, at) != sizeof zero)
+		return false;
+	return found[0];
+}
+
+static int
+plant(const char *pid)
+{
+	unsigned long from = 0, to = 0, a, b;
+	bool heap = false, in_heap = false, in_arena = false;
+	char path[64], line[2048], mode[8];
+	FILE *maps;
+	int mem;
+
+	snprintf(path, sizeof path, "/proc/%s/mem", pid);
+	mem = open(path, O_RDWR);
+	snprintf(path, sizeof path, "/proc/%s/smaps", pid);
+	maps = fopen(path, "r");
+	if (mem < 0 || maps == NULL) {
+		fprintf(stderr, "memscan: %s: %s\n", path, strerror(errno));
+		return 2;
+	}
+	add(control, sizeof control - 1, 0, "control");
+	while (fgets(line, sizeof line, maps) != NULL) {
+		if (sscanf(line, "%lx-%lx %7s", &a, &b, mode) == 3) {
+			from = a;
+			to = b;
+			heap = strstr(line, "[heap]") != NULL;
+		}
+		if (strncmp(line, "VmFlags:", 8) != 0)
+			continue;
+		if (heap)
+			in_heap = control_found(mem, from, to);
+		else if (strstr(line, " lo") != NULL && strstr(line, " dd") != NULL)
+			in_arena = control_found(mem, from, to);
+	}
+	printf("control in the heap: %s\ncontrol in the arena: %s\n",
+	    in_heap ? "found" : "NOT FOUND", in_arena ? "found" : "NOT FOUND");
+	return in_heap && in_arena ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -113,6 +174,8 @@ main(int argc, char **argv)
 	int mem, n = 0, any = 0;
 	FILE *maps;
 
+	if (argc > 2 && strcmp(argv[1], "-p") == 0)
+		return plant(argv[2]);
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		size_t len = strcspn(line, "\n");
 

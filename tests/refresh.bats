@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# Renewing against a provider that misbehaves, over TLS: what is lost, cut, refused or late,
+# and roles that die meanwhile. Each test has a connection of its own, named after it, and
+# counts what the provider saw: a refresh token goes out twice only in the one retry that
+# may cost nothing any more.
+
+setup_file() {
+	. "$BATS_TEST_DIRNAME/lib/bed.sh"
+	export AT_TTL=300 BED_PORT=19078
+	bed_up
+	bed_app
+	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+}
+teardown_file() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; bed_down; }
+setup() {
+	local b=$BIN
+	. "$BATS_TEST_DIRNAME/lib/bed.sh"
+	BIN=$b
+	bed_ctl clear '{}'
+	C=c$BATS_TEST_NUMBER
+}
+
+vault() { ctl $BED_ALICE "$@"; }
+connect() { bed_connect $BED_ALICE --name "${1:-$C}"; }
+field() { vault --json token get "$C" | sed -n "s/.*\"$1\": \"\{0,1\}\([^\",]*\).*/\1/p"; }
+shown() { vault --json connection show "$C" | sed -n "s/.*\"$1\": \"\(.*\)\",*$/\1/p"; }
+renew() { vault token get "$C" --refused-generation "${1:-$(field generation)}"; }
+works() { curl -sS --noproxy '*' --cacert "$BED/tls/ca.pem" -H "Authorization: Bearer $1" "$ISSUER/api/whoami" | grep -q '"sub":"alice"'; }
+count() { bed_ctl stats | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" | grep . || echo 0; }
+fault() { bed_ctl fault "{\"path\":\"/token\",\"grant_type\":\"refresh_token\",$1}" >/dev/null; }
+short_token() {		# one that ends in SECONDS, as the provider says
+	fault "\"kind\":\"rewrite\",\"set\":{\"expires_in\":$1}"
+	renew >/dev/null
+}
+within() {		# SECONDS COMMAND...: becomes true
+	local i n=$(($1 * 10))
+	shift
+	for i in $(seq $n); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+newer_than() { [ "$(field generation)" -gt "$1" ]; }
+cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown cause) == *".$1" ]] ;; esac; }
+
+@test "a token is renewed before it ends, with nobody asking" {
+	connect
+	short_token 6
+	before=$(field generation) old=$(field access_token)
+	sleep 6
+	[ "$(count 'refresh_token:200')" -ge 2 ]
+	newer_than "$before"
+	new=$(field access_token)
+	[ "$new" != "$old" ]
+	works "$new"
+}
+
+@test "an answer that never came: the living token is served, then one retry, then the truth" {
+	connect
+	short_token 5
+	token=$(field access_token) reuse=$(count reuse_detected)
+	fault '"kind":"lost_answer"'
+	run renew
+	[ "$status" = 6 ] || [ "$status" = 1 ]
+	cause_is OutcomeUnknown
+	[ "$(field access_token)" = "$token" ]		# still alive: served
+	[ "$(count reuse_detected)" = "$reuse" ]	# and nothing was tried meanwhile
+	within 10 cause_is GrantLostInTransit
+	[ "$(count reuse_detected)" = $((reuse + 1)) ]
+	run vault token get "$C"
+	[ "$status" = 5 ]
+	[[ $output == *"lost"* ]]
+	sleep 2
+	[ "$(count reuse_detected)" = $((reuse + 1)) ]	# once means once
+}
+
+@test "a lost connection comes back by reconnecting: same id, same name" {
+	C=c2
+	id=$(shown id)
+	vault connection reconnect "$C" --no-browser >"$BED/log/re" 2>"$BED/log/re.err" </dev/null 3>&- &
+	pid=$!
+	within 5 grep -q '^https://' "$BED/log/re.err"
+	bed_consent "$(grep -m1 '^https://' "$BED/log/re.err")" >/dev/null
+	wait $pid
+	[ "$(shown id)" = "$id" ]
+	[ "$(shown state)" = connected ]
+	works "$(field access_token)"
+}
+
+@test "a request that died on the way: the same one retry finds the grant unharmed" {
+	connect
+	short_token 4
+	reuse=$(count reuse_detected)
+	fault '"kind":"reset"'
+	run renew
+	[ "$status" != 0 ]
+	cause_is OutcomeUnknown
+	within 10 cause_is ''
+	works "$(field access_token)"
+	[ "$(count reuse_detected)" = "$reuse" ]
+}
+
+@test "an answer cut in half counts as lost, not as refused" {
+	connect
+	short_token 5
+	token=$(field access_token)
+	fault '"kind":"truncate"'
+	run renew
+	[ "$status" != 0 ]
+	cause_is OutcomeUnknown
+	[ "$(field access_token)" = "$token" ]
+}
+
+@test "429, and 503 with Retry-After, spend nothing: the token is served, the cause is said" {
+	for answer in 429 503; do
+		connect "$C-$answer"
+		C=$C-$answer
+		fault "\"kind\":\"status\",\"status\":$answer,\"headers\":{\"retry-after\":\"1\"},\"body\":{}"
+		run renew
+		[ "$status" = 6 ]
+		[[ $output == *"the provider answered $answer"* ]]
+		cause_is Throttled
+		works "$(field access_token)"
+		C=c$BATS_TEST_NUMBER
+	done
+}
+
+@test "500 may have spent it" {
+	connect
+	fault '"kind":"status","status":500,"body":{}'
+	run renew
+	[ "$status" != 0 ]
+	cause_is OutcomeUnknown
+	works "$(field access_token)"
+}
+
+@test "an answer without a refresh token keeps the old one; expires_in may be a string" {
+	connect
+	fault '"kind":"rewrite","delete":["scope"],"set":{"expires_in":"120","token_type":"bearer"}'
+	renew >/dev/null
+	left=$(($(field expires) - $(date +%s)))
+	[ "$left" -gt 100 ] && [ "$left" -le 120 ]
+	works "$(field access_token)"
+}
+
+@test "consent withdrawn: the sentence says so and whose move it is" {
+	connect
+	bed_ctl revoke-user '{"user":"alice"}' >/dev/null
+	run renew
+	[ "$status" = 5 ]
+	[[ $output == *"invalid_grant"* ]]
+	[[ $output == *"Reconnect"* ]]
+	cause_is GrantRevoked
+}
+
+@test "vaultd killed while the provider thinks: the answer is found and stored, nothing twice" {
+	connect
+	generation=$(field generation) ok=$(count 'refresh_token:200') reuse=$(count reuse_detected)
+	fault '"kind":"delay","ms":1500'
+	renew "$generation" >/dev/null 2>&1 &
+	sleep 0.5
+	bed_kill vaultd
+	wait $! || true
+	within 10 newer_than "$generation"
+	[ "$(field generation)" = $((generation + 1)) ]
+	[ "$(count 'refresh_token:200')" = $((ok + 1)) ]
+	[ "$(count reuse_detected)" = "$reuse" ]
+	works "$(field access_token)"
+	cause_is ''
+}
+
+@test "vault-egress killed after it sent: unknown, said so, and the living token is served" {
+	connect
+	reuse=$(count reuse_detected)
+	fault '"kind":"delay","ms":1500'
+	renew >/dev/null 2>&1 &
+	sleep 0.5
+	bed_kill vault-egress
+	wait $! || true
+	within 10 cause_is OutcomeUnknown
+	works "$(field access_token)"
+	[ "$(count reuse_detected)" = "$reuse" ]
+	bed_await
+}
+
+@test "vault-hsm killed while the provider thinks: the answer needs no HSM to be kept" {
+	connect
+	generation=$(field generation)
+	fault '"kind":"delay","ms":1000'
+	renew "$generation" >/dev/null 2>&1 &
+	sleep 0.3
+	bed_kill vault-hsm
+	wait $! || true
+	within 10 newer_than "$generation"
+	works "$(field access_token)"
+}
+
+@test "a code is exchanged once, whatever happens to its answer" {
+	code=$(count 'authorization_code:200')
+	bed_ctl fault '{"path":"/token","grant_type":"authorization_code","kind":"lost_answer"}' >/dev/null
+	run connect
+	[ "$status" != 0 ]
+	[ "$(count 'authorization_code:200')" = $((code + 1)) ]
+	[ "$(count 'authorization_code:400')" = 0 ]
+	grep -q 'error:' "$BED/log/connect.$BED_ALICE.err"
+	sleep 2
+	[ "$(count 'authorization_code:400')" = 0 ]
+}
+
+@test "deleting revokes at the provider" {
+	connect
+	token=$(field access_token) revoked=$(count revoked)
+	vault connection delete "$C"
+	[ "$(count revoked)" -gt "$revoked" ]
+	run works "$token"
+	[ "$status" != 0 ]
+}
+
+@test "a provider that hangs delays nobody else" {
+	connect
+	other=$C
+	connect other
+	bed_ctl fault '{"path":"/token","grant_type":"refresh_token","kind":"hang","ms":4000}' >/dev/null
+	renew >/dev/null 2>&1 &
+	sleep 0.3
+	C=other
+	begin=$(date +%s%N)
+	renew >/dev/null
+	works "$(field access_token)"
+	[ $((($(date +%s%N) - begin) / 1000000)) -lt 2000 ]
+	wait $! || true
+}
+
+@test "it is all in the audit log, which verifies" {
+	dir=$BED/state/vaultd/audit
+	"$BIN/vaultctl" audit verify "$dir" | grep -q '^ok'
+	"$BIN/vaultctl" audit cat "$dir" >"$BED/audit"
+	grep -q '"action":"refresh.begin"' "$BED/audit"
+	grep -q 'GrantLostInTransit' "$BED/audit"
+	grep -q 'OutcomeUnknown' "$BED/audit"
+}

@@ -97,7 +97,7 @@ secret_arena_init(size_t bytes, bool mlock_only, struct err *e)
 	if (p == NULL)
 		p = map_locked(bytes);
 	if (p == NULL)
-		return err_set(e, V_LIMIT, "cannot lock %zu KiB of memory for secrets (%s): "
+		return err_set(e, V_INVALID, "cannot lock %zu KiB of memory for secrets (%s): "
 		    "raise RLIMIT_MEMLOCK or lower secret_memory", bytes >> 10,
 		    strerror(errno));
 	madvise(p, bytes, MADV_DONTDUMP);

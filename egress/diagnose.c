@@ -94,7 +94,8 @@ by_status(const struct http_answer *a, struct exchange_result *ret)
 
 	ret->phase = PHASE_REJECTED;
 	if (s == 429 || (s == 503 && a->retry_after_s > 0)) {
-		err_name(&ret->err, ERR_THROTTLED, "the provider answered %u: too many requests", s);
+		err_name(&ret->err, ERR_THROTTLED, "the provider answered %u: %s", s,
+		    s == 429 ? "too many requests" : "it is overloaded or being mended");
 	} else if (s >= 500) {
 		ret->phase = PHASE_AMBIGUOUS;
 		err_name(&ret->err, ERR_PROVIDER_DOWN, "the provider answered %u", s);

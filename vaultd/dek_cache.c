@@ -14,6 +14,7 @@ struct slot {
 	struct id	id;
 	unsigned	chain, newer, older;
 	long long	until_ms;
+	uint64_t	checked;
 };
 
 struct dek_cache {
@@ -41,7 +42,7 @@ dek_cache_new(unsigned entries, unsigned seconds, struct dek_cache **ret, struct
 	c->keys = secret_alloc((size_t)(c->entries + 1) * DEK_LEN);
 	if (c->slot == NULL || c->bucket == NULL || c->keys == NULL) {
 		dek_cache_free(c);
-		return err_set(e, V_LIMIT, "no locked memory for %u data keys: raise "
+		return err_set(e, V_INVALID, "no locked memory for %u data keys: raise "
 		    "secret_memory or lower dek_cache_entries", entries);
 	}
 	for (unsigned i = 1; i <= c->entries; i++) {
@@ -119,7 +120,8 @@ drop(struct dek_cache *c, unsigned i)
 }
 
 const unsigned char *
-dek_cache_get(struct dek_cache *c, const struct id *record, long long now_ms)
+dek_cache_get(struct dek_cache *c, const struct id *record, long long now_ms,
+    uint64_t **ret_checked)
 {
 	unsigned i = find(c, record);
 
@@ -133,6 +135,7 @@ dek_cache_get(struct dek_cache *c, const struct id *record, long long now_ms)
 		unlink_use(c, i);
 		link_newest(c, i);
 	}
+	*ret_checked = &c->slot[i].checked;
 	return c->keys + (size_t)i * DEK_LEN;
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/bytes.h"
 #include "common/err.h"
@@ -20,9 +21,13 @@ int dek_cache_new(unsigned entries, unsigned seconds, struct dek_cache **ret,
     struct err *e);
 void dek_cache_free(struct dek_cache *c);
 
-/* The key of RECORD (32 locked bytes, valid until the next call here), or NULL. */
+/*
+ * The key of RECORD (32 locked bytes, valid until the next call here), or NULL.
+ * RET_CHECKED: the caller's mark beside it, 0 at first and as valid as the key: which
+ * generation of the plaintext it has found good, so that it looks once and not each time.
+ */
 const unsigned char *dek_cache_get(struct dek_cache *c, const struct id *record,
-    long long now_ms);
+    long long now_ms, uint64_t **ret_checked);
 /* Copies DEK in. */
 void dek_cache_put(struct dek_cache *c, const struct id *record, const struct secret *dek,
     long long now_ms);

@@ -272,7 +272,6 @@ release_encode(const struct release *r, struct buf *out, struct err *e)
 	put_time(&m, r->expires);
 	msg_put_u64(&m, r->generation);
 	msg_put_u64(&m, r->seals);
-	msg_put_u8(&m, r->fragment_ok);
 	msg_put_str(&m, r->api_base);
 	msg_put_slice(&m, buf_slice(&r->blob));
 	return encoded(&m, out, e);
@@ -290,7 +289,6 @@ release_decode(struct slice in, struct release *ret, struct err *e)
 	ret->expires = get_time(&m);
 	ret->generation = msg_get_u64(&m);
 	ret->seals = msg_get_u64(&m);
-	ret->fragment_ok = msg_get_u8(&m) != 0;
 	msg_get_str(&m, ret->api_base, sizeof ret->api_base);
 	get_buf(&m, &ret->blob);
 	if (msg_end(&m, "token record", e) == 0)
@@ -312,7 +310,6 @@ release_view(struct slice in, struct release_view *ret)
 	ret->expires = get_time(&m);
 	ret->generation = msg_get_u64(&m);
 	msg_get_u64(&m);
-	ret->fragment_ok = msg_get_u8(&m) != 0;
 	ret->api_base = msg_get_slice(&m);
 	ret->blob = msg_get_slice(&m);
 	return msg_end(&m, "token record", &e) == 0;

@@ -63,7 +63,6 @@ struct release {
 	uint64_t	seals;			/* under this DEK: bounded, see docs */
 	char		token_type[32];
 	char		api_base[256];
-	bool		fragment_ok;		/* parsed strictly at commit */
 	struct buf	blob;
 };
 void release_done(struct release *r);
@@ -153,7 +152,6 @@ struct release_view {
 	int64_t		obtained, expires;
 	struct slice	api_base;	/* not terminated */
 	struct slice	blob;
-	bool		fragment_ok;
 };
 bool release_view(struct slice in, struct release_view *ret);
 

@@ -39,6 +39,7 @@ enum table {
 /* Expectations besides a generation. */
 #define EXPECT_ABSENT	0			/* the key must not exist */
 #define EXPECT_ANY	UINT64_MAX
+#define KEEP_IF_THERE	(UINT64_MAX - 1)	/* what is there already stays */
 
 struct change {
 	enum table	table;

@@ -20,7 +20,7 @@ compare(struct store *s, MDB_txn *txn, const struct change *c, bool *there)
 	*there = rc == 0;
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return rc;
-	if (c->expect == EXPECT_ANY)
+	if (c->expect == EXPECT_ANY || c->expect == KEEP_IF_THERE)
 		return 0;
 	if (rc == 0 && v.mv_size >= 8)
 		for (int i = 0; i < 8; i++)
@@ -71,6 +71,8 @@ apply_one(struct store *s, MDB_txn *txn, const struct change *c, uint64_t genera
 		return count(s, txn, c);
 	if ((rc = compare(s, txn, c, &there)) != 0)
 		return rc;
+	if (there && c->expect == KEEP_IF_THERE)
+		return 0;
 	if (!c->remove)
 		return put(s, txn, c, generation);
 	return there ? mdb_del(txn, s->dbi[c->table], &k, NULL) : 0;

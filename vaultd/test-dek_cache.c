@@ -30,7 +30,8 @@ static bool
 has(struct dek_cache *c, unsigned n, long long now)
 {
 	struct id id = { { (unsigned char)n, (unsigned char)(n >> 8) } };
-	const unsigned char *k = dek_cache_get(c, &id, now);
+	uint64_t *checked;
+	const unsigned char *k = dek_cache_get(c, &id, now, &checked);
 
 	return k != NULL && k[0] == (unsigned char)n && k[31] == (unsigned char)n;
 }
@@ -63,6 +64,25 @@ TEST(entries_end_and_are_forgotten)
 	dek_cache_forget(c, &(struct id){ { 2 } });
 	T_NOT(has(c, 2, 10001));
 	T_EQ(dek_cache_count(c), 0);
+	dek_cache_free(c);
+}
+
+TEST(a_mark_lives_as_long_as_its_key)
+{
+	struct dek_cache *c = cache(8, 10);
+	struct id id = { { 1 } };
+	uint64_t *checked = NULL;
+
+	put(c, 1, 0);
+	T_OK(dek_cache_get(c, &id, 0, &checked) != NULL);
+	T_EQ(*checked, 0);
+	*checked = 7;
+	put(c, 2, 0);
+	T_OK(dek_cache_get(c, &id, 0, &checked) != NULL);
+	T_EQ(*checked, 7);
+	put(c, 1, 0);		/* another key: look again */
+	T_OK(dek_cache_get(c, &id, 0, &checked) != NULL);
+	T_EQ(*checked, 0);
 	dek_cache_free(c);
 }
 

@@ -50,7 +50,7 @@ TEST(a_tag_binds_record_key_and_table)
 TEST(the_hot_view_reads_what_decode_reads)
 {
 	struct release r = { .version = 3, .obtained = 10, .expires = 20, .generation = 5,
-		.api_base = "https://api.example", .fragment_ok = true }, d = { 0 };
+		.api_base = "https://api.example" }, d = { 0 };
 	struct release_view v;
 	AUTO(buf) b = { 0 };
 	struct err e = { 0 };

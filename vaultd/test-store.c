@@ -82,9 +82,15 @@ TEST(compare_and_set)
 	changes_put(&c, TABLE_APP, str("k"), g, str("two"));
 	T_EQ(apply(s, &c, 4), 0);
 	T_EQ(generation(s, "k", "two"), 4);
-	changes_remove(&c, TABLE_APP, str("k"), 4);
+	changes_put(&c, TABLE_APP, str("k"), KEEP_IF_THERE, str("three"));
 	T_EQ(apply(s, &c, 5), 0);
+	T_EQ(generation(s, "k", "two"), 4);
+	changes_remove(&c, TABLE_APP, str("k"), 4);
+	T_EQ(apply(s, &c, 6), 0);
 	generation(s, "k", NULL);
+	changes_put(&c, TABLE_APP, str("k"), KEEP_IF_THERE, str("four"));
+	T_EQ(apply(s, &c, 7), 0);
+	T_EQ(generation(s, "k", "four"), 7);
 	store_close(s);
 }
 

@@ -44,7 +44,25 @@ place_object(struct request *r, struct place *p, const char *auth_type, struct e
 	return 0;
 }
 
-/* A personal workspace comes into being on first use. */
+/*
+ * A personal workspace comes into being on first use: of several first uses at once, which
+ * do not see each other, each writes the same id and the first one stays.
+ */
+static struct id
+workspace_id(const struct request *r, const struct folder *f)
+{
+	unsigned char hash[32];
+	char text[sizeof f->owner_name + ID_TEXT + 32], vault[ID_TEXT];
+	struct id id;
+
+	id_text(&r->vault->id, vault);
+	int n = snprintf(text, sizeof text, "workspace %s %u %s", vault, (unsigned)f->owner,
+	    f->owner_name);
+	sha256((struct slice){ text, (size_t)n }, hash);
+	memcpy(id.b, hash, sizeof id.b);
+	return id;
+}
+
 static int
 make_workspace(struct request *r, struct place *p, struct err *e)
 {
@@ -53,16 +71,16 @@ make_workspace(struct request *r, struct place *p, struct err *e)
 	char uid[16];
 
 	must(name != NULL);
-	p->f.id = id_new();
 	p->f.parent = root_personal;
 	p->f.created = wall_seconds();
 	object_uid_name(p->f.owner, uid);
 	snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", name);
 	snprintf(p->f.name, sizeof p->f.name, "%s", p->f.owner_name);
+	p->f.id = workspace_id(r, &p->f);
 	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
-	    object_name_key(&root_personal, uid, key), EXPECT_ABSENT,
+	    object_name_key(&root_personal, uid, key), KEEP_IF_THERE,
 	    (struct slice){ p->f.id.b, sizeof p->f.id.b });
-	return object_put_folder(r->vault, &r->changes, &p->f, EXPECT_ABSENT, e);
+	return object_put_folder(r->vault, &r->changes, &p->f, KEEP_IF_THERE, e);
 }
 
 static int

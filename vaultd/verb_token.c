@@ -109,9 +109,13 @@ put_tail(struct request *r, const struct release_view *v)
 	buf_add(&r->out, "}}", 3);		/* NUL included */
 }
 
+/*
+ * CHECKED: the generation whose plaintext was parsed strictly with this key, or 0. The
+ * parse guards the answer against a fragment that says more than it should.
+ */
 static int
 open_into_answer(struct request *r, const struct release_view *v,
-    const unsigned char *dek, struct err *e)
+    const unsigned char *dek, uint64_t *checked, struct err *e)
 {
 	const struct token_get *a = r->args;
 	struct envelope_ctx ctx = { PURPOSE_RELEASE, r->vault->id, a->t.c.id, v->version };
@@ -124,12 +128,13 @@ open_into_answer(struct request *r, const struct release_view *v,
 	if (fragment == NULL)
 		return err_set(e, V_LIMIT, "out of memory");
 	if (envelope_open_into(&ctx, dek, v->blob, fragment, len) != (ssize_t)len ||
-	    (!v->fragment_ok && !fragment_ok((struct slice){ fragment, len }))) {
+	    (*checked != v->generation && !fragment_ok((struct slice){ fragment, len }))) {
 		explicit_bzero(fragment, len);
 		buf_done(&r->out);
 		return err_name(e, ERR_RECORD_CORRUPT, "the stored token does not open: it was "
 		    "damaged, or belongs to another record");
 	}
+	*checked = v->generation;
 	r->out.len += len;
 	put_tail(r, v);
 	return 0;
@@ -141,6 +146,7 @@ unwrapped(void *arg, int rc, struct secret *dek, struct err *e)
 	struct request *r = arg;
 	struct token_get *a = r->args;
 	struct release_view v;
+	uint64_t checked = 0;
 
 	if (rc == 0 && r->vault->sealed)
 		rc = err_name(e, ERR_SEALED, "the vault is sealed");
@@ -149,7 +155,7 @@ unwrapped(void *arg, int rc, struct secret *dek, struct err *e)
 		rc = view(r, &v, e);	/* as it is now, not as it was before the wait */
 	}
 	if (rc == 0)
-		rc = open_into_answer(r, &v, dek->p, e);
+		rc = open_into_answer(r, &v, dek->p, &checked, e);
 	request_resume(r, rc, e);
 }
 
@@ -160,12 +166,13 @@ token_serve(struct request *r, struct err *e)
 	AUTO(buf) wrap = { 0 };
 	struct release_view v;
 	const unsigned char *dek;
+	uint64_t *checked;
 
 	if (view(r, &v, e) != 0)
 		return e->code;
-	dek = dek_cache_get(r->vault->deks, &a->t.c.id, boot_ms());
+	dek = dek_cache_get(r->vault->deks, &a->t.c.id, boot_ms(), &checked);
 	if (dek != NULL)
-		return open_into_answer(r, &v, dek, e);
+		return open_into_answer(r, &v, dek, checked, e);
 	if (object_wrap(r->vault, &a->t.c.id, PURPOSE_RELEASE, &wrap, e) != 0)
 		return e->code;
 	request_defer(r);

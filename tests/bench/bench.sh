@@ -9,12 +9,11 @@ LOAD=$BUILD/bench/load
 OUT=$BUILD/bench.tsv
 : >"$OUT"
 BED_PORT=19300 AT_TTL=3600
-BED_VAULTD='dek_cache_entries = 131072
+BED_VAULTD='dek_cache_entries = 100000
 connections_per_uid = 4096
 bytes_per_uid = 256M
 inflight_per_uid = 65536'
 trap 'kill ${ECHO_PID:-} ${REDIS_PID:-} 2>/dev/null || true; bed_down' EXIT
-ulimit -l unlimited 2>/dev/null || true
 ulimit -n 65536 2>/dev/null || true
 
 say() { printf '%s\t%s\t%s\n' "$@" | tee -a "$OUT"; }
@@ -32,7 +31,7 @@ prepare() {	# a vault of its own with $1 connections
 	    >"$BED/connectors/bench.json"
 	chmod 644 "$BED/connectors/bench.json"
 	bed_conf
-	sed -i 's/^secret_memory = .*/secret_memory = 16M/' "$BED/etc/vaultd.conf"
+	sed -i 's/^secret_memory = .*/secret_memory = 7M/' "$BED/etc/vaultd.conf"
 	bed_keys >/dev/null
 	bed_policy bench <<<'{"policies":{"b":{"connectors":{"bench":{"enabled":true}}}},"grants":[{"role":"auditor","to":["uid:0"]}],"assign":{"tenant":"b"}}'
 	bed_start
@@ -45,7 +44,7 @@ restart_ms() {	# until the first answer after a kill -9
 	pid=$(bed_pid vaultd)
 	t0=$(date +%s%N)
 	kill -9 "$pid"
-	until [ "$(bed_pid vaultd)" != "$pid" ] && "$BIN/vaultctl" status >/dev/null 2>&1; do sleep 0.005; done
+	until [ "$(bed_pid vaultd)" != "$pid" ] && timeout 5 "$BIN/vaultctl" status >/dev/null 2>&1; do sleep 0.005; done
 	t1=$(date +%s%N)
 	bed_await
 	echo $(((t1 - t0) / 1000000))

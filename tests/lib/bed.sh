@@ -146,8 +146,8 @@ bed_start() {	# the roles, in the background
 bed_await() {	# until the HSM is ready and egress is up
 	local i
 	for i in $(seq 150); do
-		if "$BIN/vaultctl" --json status 2>/dev/null | grep -q '"state": *"READY"' &&
-		    "$BIN/vaultctl" --json status 2>/dev/null | grep -q '"egress": *"up"'; then
+		if timeout 5 "$BIN/vaultctl" --json status 2>/dev/null | grep -q '"state": *"READY"' &&
+		    timeout 5 "$BIN/vaultctl" --json status 2>/dev/null | grep -q '"egress": *"up"'; then
 			return 0
 		fi
 		kill -0 "$BED_LAUNCH" 2>/dev/null || break

@@ -76,6 +76,27 @@ buf_add(struct buf *b, const void *p, size_t n)
 	return true;
 }
 
+bool
+buf_add_str(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+bool
+buf_add_uint(struct buf *b, uint64_t n, unsigned width)
+{
+	char text[20];
+	unsigned at = sizeof text;
+
+	do {
+		text[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	while (sizeof text - at < width && at > 0)
+		text[--at] = '0';
+	return buf_add(b, text + at, sizeof text - at);
+}
+
 struct buf
 buf_take(struct buf *b)
 {

@@ -15,39 +15,33 @@
 #include "vaultd/vault.h"
 
 static void
-put(struct buf *out, const char *s)
-{
-	buf_add(out, s, strlen(s));
-}
-
-static void
 put_quoted(struct buf *out, const char *key, const char *value)
 {
-	put(out, ",\"");
-	put(out, key);
-	put(out, "\":");
+	buf_add_str(out, ",\"");
+	buf_add_str(out, key);
+	buf_add_str(out, "\":");
 	if (!json_quote(out, value, strlen(value)))
-		put(out, "\"(not UTF-8)\"");
+		buf_add_str(out, "\"(not UTF-8)\"");
 }
 
 /* For values that need no escaping. */
 static void
 put_plain(struct buf *out, const char *key, const char *value)
 {
-	put(out, ",\"");
-	put(out, key);
-	put(out, "\":\"");
-	put(out, value);
-	put(out, "\"");
+	buf_add_str(out, ",\"");
+	buf_add_str(out, key);
+	buf_add_str(out, "\":\"");
+	buf_add_str(out, value);
+	buf_add_str(out, "\"");
 }
 
 static void
 put_number(struct buf *out, const char *key, unsigned long long n)
 {
-	char text[64];
-
-	snprintf(text, sizeof text, ",\"%s\":%llu", key, n);
-	put(out, text);
+	buf_add_str(out, ",\"");
+	buf_add_str(out, key);
+	buf_add_str(out, "\":");
+	buf_add_uint(out, n, 1);
 }
 
 static void
@@ -56,7 +50,6 @@ put_time(struct buf *out)
 	static _Thread_local time_t second;
 	static _Thread_local char date[24];
 	long long now = wall_usec();
-	char text[64];
 	struct tm tm;
 
 	if (second != (time_t)(now / 1000000)) {
@@ -64,8 +57,11 @@ put_time(struct buf *out)
 		gmtime_r(&second, &tm);
 		strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
 	}
-	snprintf(text, sizeof text, "\"t\":\"%s.%06dZ\"", date, (int)(now % 1000000));
-	put(out, text);
+	buf_add_str(out, "\"t\":\"");
+	buf_add_str(out, date);
+	buf_add_str(out, ".");
+	buf_add_uint(out, (uint64_t)(now % 1000000), 6);
+	buf_add_str(out, "Z\"");
 }
 
 static void
@@ -124,7 +120,7 @@ audit_line_request(struct buf *out, const struct request *r, const char *event)
 	put_plain(out, "policy_hash", policy_hash(r->vault->policy));
 	if (strcmp(event, "begin") != 0)
 		put_outcome(out, &r->err);
-	put(out, "}\n");
+	buf_add_str(out, "}\n");
 }
 
 void
@@ -138,5 +134,5 @@ audit_line_system(struct buf *out, const struct vault *v, const char *action,
 	if (v->policy != NULL)
 		put_plain(out, "policy_hash", policy_hash(v->policy));
 	put_outcome(out, e);
-	put(out, "}\n");
+	buf_add_str(out, "}\n");
 }

@@ -43,8 +43,6 @@ static const struct field token_get_fields[] = {
 	{ 0 },
 };
 
-static int token_serve(struct request *r, struct err *e);
-
 void
 verb_token_get_quick(void *args, const char *connection, long long min_ttl)
 {
@@ -81,30 +79,27 @@ view(struct request *r, struct release_view *ret, struct err *e)
 
 /* ---- the answer */
 
-static void
-put(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
 /* API bases are URLs checked when they were stored: nothing in them needs escaping. */
 static void
 put_tail(struct request *r, const struct release_view *v)
 {
 	const struct token_get *a = r->args;
-	char text[160], id[ID_TEXT];
+	char id[ID_TEXT];
 
 	id_text(&a->t.c.id, id);
-	snprintf(text, sizeof text, ",\"expires\":%lld,\"generation\":%llu,"
-	    "\"connection\":\"%s\",\"api_base\":", (long long)v->expires,
-	    (unsigned long long)v->generation, id);
-	put(&r->out, text);
+	buf_add_str(&r->out, ",\"expires\":");
+	buf_add_uint(&r->out, (uint64_t)v->expires, 1);
+	buf_add_str(&r->out, ",\"generation\":");
+	buf_add_uint(&r->out, v->generation, 1);
+	buf_add_str(&r->out, ",\"connection\":\"");
+	buf_add_str(&r->out, id);
+	buf_add_str(&r->out, "\",\"api_base\":");
 	if (v->api_base.len == 0) {
-		put(&r->out, "null");
+		buf_add_str(&r->out, "null");
 	} else {
-		put(&r->out, "\"");
+		buf_add_str(&r->out, "\"");
 		buf_add(&r->out, v->api_base.p, v->api_base.len);
-		put(&r->out, "\"");
+		buf_add_str(&r->out, "\"");
 	}
 	buf_add(&r->out, "}}", 3);		/* NUL included */
 }
@@ -123,7 +118,7 @@ open_into_answer(struct request *r, const struct release_view *v,
 	char *fragment;
 
 	buf_room(&r->out, len + 512);
-	put(&r->out, "{\"parameters\":{");
+	buf_add_str(&r->out, "{\"parameters\":{");
 	fragment = buf_room(&r->out, len);
 	if (fragment == NULL)
 		return err_set(e, V_LIMIT, "out of memory");
@@ -160,19 +155,16 @@ unwrapped(void *arg, int rc, struct secret *dek, struct err *e)
 }
 
 static int
-token_serve(struct request *r, struct err *e)
+token_serve(struct request *r, const struct release_view *v, struct err *e)
 {
 	struct token_get *a = r->args;
 	AUTO(buf) wrap = { 0 };
-	struct release_view v;
 	const unsigned char *dek;
 	uint64_t *checked;
 
-	if (view(r, &v, e) != 0)
-		return e->code;
 	dek = dek_cache_get(r->vault->deks, &a->t.c.id, boot_ms(), &checked);
 	if (dek != NULL)
-		return open_into_answer(r, &v, dek, checked, e);
+		return open_into_answer(r, v, dek, checked, e);
 	if (object_wrap(r->vault, &a->t.c.id, PURPOSE_RELEASE, &wrap, e) != 0)
 		return e->code;
 	request_defer(r);
@@ -216,22 +208,18 @@ refreshed(void *arg, int rc, const struct err *why)
 	struct token_get *a = r->args;
 	struct release_view v;
 	struct err e = { 0 };
+	int seen = view(r, &v, &e);
 
-	if (rc != 0) {
-		/* A token that lives is served while the provider, or a helper, is away. */
-		bool usable = view(r, &v, &e) == 0 && alive(&v) &&
-		    !(a->refused_generation > 0 &&
-			(uint64_t)a->refused_generation == v.generation);
+	/* A token that lives is served while the provider, or a helper, is away. */
+	if (rc != 0 && (seen != 0 || !alive(&v) || (a->refused_generation > 0 &&
+	    (uint64_t)a->refused_generation == v.generation))) {
+		struct err cause = *why;
 
-		if (!usable) {
-			struct err cause = *why;
-
-			err_detail(&cause, "connection", "%s", a->t.c.name);
-			request_resume(r, rc, &cause);
-			return;
-		}
+		err_detail(&cause, "connection", "%s", a->t.c.name);
+		request_resume(r, rc, &cause);
+		return;
 	}
-	rc = token_serve(r, &e);
+	rc = seen == 0 ? token_serve(r, &v, &e) : seen;
 	if (rc != REQUEST_WAIT)
 		request_resume(r, rc, &e);
 }
@@ -245,10 +233,10 @@ token_run(struct request *r, struct err *e)
 	if (view(r, &v, e) != 0)
 		return e->code;
 	if (good_enough(a, &v))
-		return token_serve(r, e);
+		return token_serve(r, &v, e);
 	if (a->t.c.auth_type != AUTH_OAUTH2_CODE) {
 		if (alive(&v) && a->refused_generation == 0)
-			return token_serve(r, e);
+			return token_serve(r, &v, e);
 		return err_name(e, ERR_KEY_REJECTED, "the static token of '%s' was refused and "
 		    "cannot be renewed", a->t.c.name);
 	}

@@ -199,7 +199,7 @@ asan:		## unit tests and the story under ASan and UBSan
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
 FUZZ_SRC := $(JSON_SRC) $(COMMON_SRC) $(CATALOGUE_SRC) $(POLICY_SRC) egress/reply.c \
-	    vaultd/record.c vaultd/fields.c vaultd/varlink.c vaultd/quick.c
+	    vaultd/record.c vaultd/fields.c vaultd/varlink.c vaultd/quick.c $(LIB_SRC)
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SRC))
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 $(BUILD)/fuzz/%.o: %.c $(BUILD)/gen/idl.h

@@ -5,13 +5,26 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#define CALLBACK_CLIENTS 8
+#define CALLBACK_REQUEST 16384
+
+/* What a browser, or a person, has sent so far. */
+struct callback_input {
+	int	 fd;		/* -1: free */
+	char	*text;		/* CALLBACK_REQUEST bytes */
+	size_t	 n;
+};
 
 struct callback {
-	char	host[64], path[512];
+	char	host[64], path[512], state[512];
 	int	port;
-	int	fd;		/* listener; -1 = paste only */
-	char	why[160];	/* why paste only */
-	bool	stdin_open;
+	int	listener[2];	/* -1: none; `localhost` is two addresses */
+	char	why[160];	/* why there is no listener */
+	int	browser;	/* waits for the page at the end; -1: none */
+	struct callback_input in;			/* standard input */
+	struct callback_input client[CALLBACK_CLIENTS];
 };
 
 /* What came back: state, code, iss, error, error_description; absent = "". */
@@ -19,17 +32,24 @@ struct redirected {
 	char	state[512], code[8192], iss[1024], error[200], description[600];
 };
 
-/* Listens where REDIRECT_URI points, when that is http on loopback; else, and when the
- * port is taken, pasting is what is left. PASTE: do not listen at all. */
-void callback_open(struct callback *c, const char *redirect_uri, bool paste);
+/*
+ * Listens where REDIRECT_URI points, when that is http on loopback; else, and when the
+ * port is taken, pasting is what is left. PASTE: do not listen at all. AUTHORIZATION_URL
+ * says which state is ours, if it does; what comes with another is not taken.
+ */
+void callback_open(struct callback *c, const char *redirect_uri,
+    const char *authorization_url, bool paste);
 void callback_close(struct callback *c);
+bool callback_listens(const struct callback *c);
 
-/* Waits at most SECONDS. 1: RET is filled; 0: time is up; -1: interrupted. TICK is called
- * about once a second. Requests for anything but the exact path are answered 404. */
+/* Waits at most SECONDS. 1: RET is filled; 0: time is up, or nothing can come any more;
+ * -1: interrupted. TICK is called about once a second. Requests for anything but the exact
+ * path are answered 404. */
 int callback_wait(struct callback *c, int seconds, void (*tick)(void *arg, int left),
     void *arg, struct redirected *ret);
 /* The page that the person sees in the browser at the end. */
 void callback_answer(struct callback *c, bool ok, const char *text);
 
-/* The query of a redirect URL (or a bare query). FALSE: neither code nor error in it. */
+/* The query of a redirect URL (or a bare query). FALSE: there is no state, neither code
+ * nor error, or a value is too long. */
 bool redirected_parse(const char *url, struct redirected *ret);

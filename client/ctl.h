@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "client/vaultd.h"
 
@@ -22,14 +23,16 @@ enum {
 };
 
 #define OPTIONS_MAX 32
+#define ARGS_MAX 64
 
 struct option_value { const char *name, *value; };
 
 struct ctl {
 	struct vaultd		*v;
+	const char		*socket;	/* NULL: the library's default */
 	bool			 json;
 	const struct command	*command;
-	const char		*arg[16];	/* positional */
+	const char		*arg[ARGS_MAX];	/* positional */
 	int			 nargs;
 	struct option_value	 option[OPTIONS_MAX];
 	int			 noptions;
@@ -67,6 +70,18 @@ void ctl_print_error(struct ctl *c);
 int ctl_exit_of(const struct vaultd_error *e);
 /* "error: ..." for what the vault has no part in. Returns STATUS. */
 int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same as an error of the library's kind, in JSON when that is wanted. */
+void ctl_own_error(struct ctl *c, const char *message, const char *advice_fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* printf() of texts that others chose: control characters become '?', so that no provider
+ * and no colleague writes escape sequences to this terminal. */
+void ctl_say(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* An option that is a whole number, at least MIN; 0 when it was not given. EX_USE: said
+ * why. */
+int ctl_number(const struct ctl *c, const char *option, long long min, long long *ret);
+/* NAME=VALUE of a repeatable option as an object. NULL: said why. */
+json_t *ctl_pairs(const struct ctl *c, const char *option);
 
 /* V as JSON. */
 void ctl_dump(const json_t *v);

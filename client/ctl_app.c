@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/ctl.h"
 
@@ -24,56 +25,74 @@ print_app(struct ctl *c, json_t *r)
 	return EX_OK;
 }
 
-static int
-add_lists(struct ctl *c, json_t *p)
+/* --rotate-by, a day, as seconds since 1970. FALSE: said why. */
+static bool
+add_rotate_by(struct ctl *c, json_t *p)
 {
-	json_t *scopes = json_array(), *vars = json_object();
-	const char *v;
-	char name[64];
+	const char *day = ctl_option(c, "rotate-by"), *end;
+	struct tm tm = { 0 };
 
+	if (day == NULL)
+		return true;
+	end = strptime(day, "%Y-%m-%d", &tm);
+	if (end == NULL || *end != '\0') {
+		ctl_fail(EX_USE, "--rotate-by is a day: 2027-03-31");
+		return false;
+	}
+	json_object_set_new(p, "rotate_by", json_integer((json_int_t)timegm(&tm)));
+	return true;
+}
+
+/* All but the secret. NULL: said why. */
+static json_t *
+add_parameters(struct ctl *c)
+{
+	json_t *vars = ctl_pairs(c, "var"), *scopes = json_array(), *p;
+	const char *v;
+
+	if (vars == NULL) {
+		json_decref(scopes);
+		return NULL;
+	}
+	p = json_pack("{s:s, s:s, s:o}", "name", c->arg[0], "connector", c->arg[1],
+	    "variables", vars);
 	for (int i = 0; (v = ctl_option_at(c, "scope", i)) != NULL; i++)
 		json_array_append_new(scopes, json_string(v));
 	if (json_array_size(scopes) > 0)
 		json_object_set(p, "scopes", scopes);
-	for (int i = 0; (v = ctl_option_at(c, "var", i)) != NULL; i++) {
-		const char *eq = strchr(v, '=');
-
-		if (eq == NULL || (size_t)(eq - v) >= sizeof name)
-			return ctl_fail(EX_USE, "--var is NAME=VALUE");
-		snprintf(name, sizeof name, "%.*s", (int)(eq - v), v);
-		ctl_set(vars, name, eq + 1);
-	}
-	json_object_set_new(p, "variables", vars);
 	json_decref(scopes);
-	return 0;
+	ctl_set(p, "client_id", ctl_option(c, "client-id"));
+	ctl_set(p, "client_auth", ctl_option(c, "client-auth"));
+	ctl_set(p, "redirect_uri", ctl_option(c, "redirect-uri"));
+	ctl_set(p, "owner", ctl_option(c, "owner"));
+	ctl_set(p, "purpose", ctl_option(c, "purpose"));
+	if (add_rotate_by(c, p))
+		return p;
+	json_decref(p);
+	return NULL;
 }
 
 static int
 add(struct ctl *c)
 {
-	json_t *p, *r;
 	char *secret = NULL;
-	int rc;
+	json_t *p, *r;
 
 	if (ctl_option(c, "client-id") == NULL)
 		return ctl_fail(EX_USE, "--client-id is required");
-	if (ctl_option(c, "public") == NULL &&
-	    (secret = ctl_secret(c, "secret-file", "Client secret")) == NULL)
+	if ((p = add_parameters(c)) == NULL)
 		return EX_USE;
-	p = json_pack("{s:s, s:s}", "name", c->arg[0], "connector", c->arg[1]);
-	ctl_set(p, "client_id", ctl_option(c, "client-id"));
+	if (ctl_option(c, "public") == NULL &&
+	    (secret = ctl_secret(c, "secret-file", "Client secret")) == NULL) {
+		json_decref(p);
+		return EX_USE;
+	}
 	ctl_set(p, "client_secret", secret);
-	ctl_set(p, "client_auth", ctl_option(c, "client-auth"));
-	ctl_set(p, "redirect_uri", ctl_option(c, "redirect-uri"));
-	ctl_set(p, "owner", ctl_option(c, "owner"));
-	ctl_set(p, "purpose", ctl_option(c, "purpose"));
 	vaultd_free(secret);
-	if ((rc = add_lists(c, p)) != 0)
-		return rc;
 	if ((r = ctl_call(c, "vaultd.Apps.Add", p)) == NULL)
 		return c->status;
 	if (!c->json)
-		printf("Register this redirect URI at the provider, exactly:\n  %s\n\n",
+		ctl_say(stdout, "Register this redirect URI at the provider, exactly:\n  %s\n\n",
 		    ctl_text(json_object_get(r, "app"), "redirect_uri"));
 	return print_app(c, r);
 }
@@ -136,7 +155,7 @@ delete_it(struct ctl *c)
 const struct command commands_app[] = {
 	{ "app add", "NAME CONNECTOR", 2, 2,
 	    "client-id= secret-file= public scope=* var=* client-auth= redirect-uri= owner= "
-	    "purpose=", "register your organisation's OAuth app",
+	    "purpose= rotate-by=", "register your organisation's OAuth app",
 	    "The client secret is read from standard input, or asked for without echo.\n"
 	    "  --client-id ID          as the provider gave it\n"
 	    "  --secret-file FILE      the secret from this file's first line\n"
@@ -145,14 +164,18 @@ const struct command commands_app[] = {
 	    "  --var NAME=VALUE        a variable of the connector: host, tenant, issuer\n"
 	    "  --client-auth MODE      basic, basic_raw, post, none\n"
 	    "  --redirect-uri URI      where the provider insists on another\n"
-	    "  --owner TEXT --purpose TEXT\n\n"
+	    "  --owner TEXT --purpose TEXT\n"
+	    "  --rotate-by YYYY-MM-DD  when the secret must be replaced\n\n"
 	    "  vaultctl app add acme gitlab --client-id 5f7e --var host=git.acme.com <secret\n",
 	    add },
-	{ "app list", "", 0, 0, "", "list the OAuth apps", NULL, list },
-	{ "app show", "APP", 1, 1, "", "show one, with its redirect URI", NULL, show },
+	{ "app list", "", 0, 0, "", "list the OAuth apps", "  vaultctl app list\n", list },
+	{ "app show", "APP", 1, 1, "", "show one, with its redirect URI",
+	    "  vaultctl app show acme\n", show },
 	{ "app set-secret", "APP", 1, 1, "secret-file=", "store a new client secret",
 	    "The secret is read from standard input, or asked for without echo.\n"
-	    "  --secret-file FILE      from this file's first line\n", set_secret },
-	{ "app delete", "APP", 1, 1, "", "forget an app that nothing uses", NULL, delete_it },
+	    "  --secret-file FILE      from this file's first line\n\n"
+	    "  vaultctl app set-secret acme <secret\n", set_secret },
+	{ "app delete", "APP", 1, 1, "", "forget an app that nothing uses",
+	    "  vaultctl app delete acme\n", delete_it },
 	{ 0 },
 };

@@ -2,9 +2,7 @@
  * ctl_connect.c - vaultctl connect, and connection reconnect: from the browser to a
  * connection, with a clear end for every way it can go wrong.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +14,23 @@
 
 #define FINISH_TRIES 3
 
-struct waiting {
-	bool	terminal;
-};
-
+/* In a session of its own, so that Ctrl-C here does not end it; its words go nowhere. */
 static void
-interrupted(int sig)
+run_browser(const char *program, const char *url)
 {
-	(void)sig;	/* poll() comes back with EINTR */
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd < 3 && null >= 0; fd++)
+		dup2(null, fd);
+	setsid();
+	if (fork() == 0) {
+		execlp(program, program, url, (char *)NULL);
+		_exit(127);
+	}
+	_exit(0);
 }
 
-/* The user's browser; its words go nowhere. */
+/* The user's browser. $BROWSER may be a list, and more than a name: that is xdg-open's. */
 static void
 open_browser(const char *url)
 {
@@ -36,18 +40,10 @@ open_browser(const char *url)
 
 	if (browser == NULL && !display)
 		return;
-	if ((pid = fork()) == 0) {
-		int null = open("/dev/null", O_RDWR);
-
-		for (int fd = 0; fd < 3; fd++)
-			dup2(null, fd);
-		if (fork() == 0) {
-			execlp(browser != NULL ? browser : "xdg-open",
-			    browser != NULL ? browser : "xdg-open", url, (char *)NULL);
-			_exit(127);
-		}
-		_exit(0);
-	}
+	if (browser == NULL || strpbrk(browser, ": %") != NULL)
+		browser = "xdg-open";
+	if ((pid = fork()) == 0)
+		run_browser(browser, url);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
 }
@@ -55,9 +51,9 @@ open_browser(const char *url)
 static void
 progress(void *arg, int left)
 {
-	const struct waiting *w = arg;
+	const bool *terminal = arg;
 
-	if (w->terminal)
+	if (*terminal)
 		fprintf(stderr, "\rwaiting for the sign-in, %d:%02d left ", left / 60, left % 60);
 }
 
@@ -65,7 +61,7 @@ static void
 print_start(const char *url, const struct callback *cb)
 {
 	fprintf(stderr, "Open this address in a browser and sign in:\n\n%s\n\n", url);
-	if (cb->fd < 0)
+	if (!callback_listens(cb))
 		fprintf(stderr, "Then paste the address at which the browser ends (%s)\n",
 		    cb->why[0] != '\0' ? cb->why : "the page there will not load; that is fine");
 	else
@@ -74,11 +70,26 @@ print_start(const char *url, const struct callback *cb)
 	fflush(stderr);
 }
 
+/* What was begun would keep its name until it expires. */
+static void
+forget(struct ctl *c, const char *connection)
+{
+	json_t *r = ctl_try(c, "vaultd.Connections.Delete",
+	    json_pack("{s:s}", "connection", connection));
+
+	json_decref(r);
+}
+
 static int
-no_answer(int rc, const char *redirect_uri)
+no_answer(struct ctl *c, int rc, const char *redirect_uri)
 {
 	if (rc < 0)
 		return ctl_fail(EX_ABORTED, "interrupted; nothing was connected");
+	if (c->json) {
+		ctl_own_error(c, "no answer came back", "register exactly this redirect URI in the "
+		    "OAuth app, then start again: %s", redirect_uri);
+		return EX_ABORTED;
+	}
 	fprintf(stderr, "error: no answer came back\n"
 	    "next   If the sign-in page complained about the redirect URI, register exactly this\n"
 	    "       one in the OAuth app, then start again:\n       %s\n", redirect_uri);
@@ -101,17 +112,18 @@ static void
 print_connected(struct ctl *c, const json_t *r)
 {
 	const json_t *k = json_object_get(r, "connection");
-	json_t *w = json_object_get(r, "warnings"), *item;
 	const char *account = ctl_text(k, "account");
+	json_t *item;
 	size_t i;
 
 	if (c->json) {
 		ctl_dump(r);
 		return;
 	}
-	printf("connected %s%s%s\n", ctl_text(k, "path"), *account ? " as " : "", account);
-	json_array_foreach(w, i, item)
-		printf("warning: %s\n", json_string_value(item));
+	ctl_say(stdout, "connected %s%s%s\n", ctl_text(k, "path"), *account ? " as " : "",
+	    account);
+	json_array_foreach(json_object_get(r, "warnings"), i, item)
+		ctl_say(stdout, "warning: %s\n", json_string_value(item));
 	printf("next: vaultctl token get %s | ...\n", ctl_text(k, "path"));
 }
 
@@ -137,30 +149,30 @@ finish(struct ctl *c, struct callback *cb, const struct redirected *back)
 	return EX_OK;
 }
 
-/* From the answer of Begin or Reconnect to the end. */
+/* From the answer of Begin or Reconnect to the end. FRESH: there is no connection yet. */
 static int
-flow(struct ctl *c, const json_t *begun)
+flow(struct ctl *c, const json_t *begun, bool fresh, long long timeout)
 {
-	struct sigaction on_int = { .sa_handler = interrupted };
 	const char *url = ctl_text(begun, "authorization_url");
 	const char *redirect_uri = ctl_text(begun, "redirect_uri");
 	int seconds = (int)json_integer_value(json_object_get(begun, "expires_in"));
-	struct waiting w = { .terminal = isatty(STDERR_FILENO) };
+	bool terminal = isatty(STDERR_FILENO);
 	struct redirected back;
 	struct callback cb;
 	int rc;
 
-	if (ctl_option(c, "timeout") != NULL && atoi(ctl_option(c, "timeout")) < seconds)
-		seconds = atoi(ctl_option(c, "timeout"));
-	callback_open(&cb, redirect_uri, ctl_option(c, "paste") != NULL);
-	sigaction(SIGINT, &on_int, NULL);
+	if (timeout > 0 && timeout < seconds)
+		seconds = (int)timeout;
+	callback_open(&cb, redirect_uri, url, ctl_option(c, "paste") != NULL);
 	print_start(url, &cb);
-	if (ctl_option(c, "no-browser") == NULL && cb.fd >= 0)
+	if (ctl_option(c, "no-browser") == NULL && callback_listens(&cb))
 		open_browser(url);
-	rc = callback_wait(&cb, seconds, progress, &w, &back);
-	if (w.terminal)
+	rc = callback_wait(&cb, seconds, progress, &terminal, &back);
+	if (terminal)
 		fprintf(stderr, "\r\033[K");
-	rc = rc == 1 ? finish(c, &cb, &back) : no_answer(rc, redirect_uri);
+	if (rc != 1 && fresh)
+		forget(c, ctl_text(begun, "connection"));
+	rc = rc == 1 ? finish(c, &cb, &back) : no_answer(c, rc, redirect_uri);
 	explicit_bzero(&back, sizeof back);
 	callback_close(&cb);
 	return rc;
@@ -170,9 +182,15 @@ static int
 connect_new(struct ctl *c)
 {
 	json_t *p = json_pack("{s:s}", "connector", c->arg[0]), *scopes = json_array(), *r;
+	long long timeout;
 	const char *s;
 	int rc;
 
+	if (ctl_number(c, "timeout", 1, &timeout) != 0) {
+		json_decref(p);
+		json_decref(scopes);
+		return EX_USE;
+	}
 	ctl_set(p, "folder", ctl_option(c, "folder"));
 	ctl_set(p, "name", ctl_option(c, "name"));
 	ctl_set(p, "app", ctl_option(c, "app"));
@@ -183,7 +201,7 @@ connect_new(struct ctl *c)
 	json_decref(scopes);
 	if ((r = ctl_call(c, "vaultd.Connections.Begin", p)) == NULL)
 		return c->status;
-	rc = flow(c, r);
+	rc = flow(c, r, true, timeout);
 	json_decref(r);
 	return rc;
 }
@@ -191,13 +209,17 @@ connect_new(struct ctl *c)
 static int
 reconnect(struct ctl *c)
 {
-	json_t *r = ctl_call(c, "vaultd.Connections.Reconnect",
-	    json_pack("{s:s}", "connection", c->arg[0]));
+	long long timeout;
+	json_t *r;
 	int rc;
 
+	if (ctl_number(c, "timeout", 1, &timeout) != 0)
+		return EX_USE;
+	r = ctl_call(c, "vaultd.Connections.Reconnect",
+	    json_pack("{s:s}", "connection", c->arg[0]));
 	if (r == NULL)
 		return c->status;
-	rc = flow(c, r);
+	rc = flow(c, r, false, timeout);
 	json_decref(r);
 	return rc;
 }
@@ -216,6 +238,7 @@ const struct command commands_connect[] = {
 	    "  --scope SCOPE        ask for this one (repeat it)\n" FLOW_HELP "\n"
 	    "  vaultctl connect github --name work\n", connect_new },
 	{ "connection reconnect", "CONNECTION", 1, 1, "no-browser paste timeout=",
-	    "sign in again; id, name and folder stay", FLOW_HELP, reconnect },
+	    "sign in again; id, name and folder stay",
+	    FLOW_HELP "\n  vaultctl connection reconnect work\n", reconnect },
 	{ 0 },
 };

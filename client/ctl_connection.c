@@ -77,7 +77,8 @@ delete_it(struct ctl *c)
 	else if (json_is_true(json_object_get(r, "revoked")))
 		printf("deleted, and revoked at the provider\n");
 	else
-		printf("deleted\n%s%s", ctl_text(r, "note"), *ctl_text(r, "note") ? "\n" : "");
+		ctl_say(stdout, "deleted\n%s%s", ctl_text(r, "note"),
+		    *ctl_text(r, "note") ? "\n" : "");
 	json_decref(r);
 	return EX_OK;
 }
@@ -85,42 +86,41 @@ delete_it(struct ctl *c)
 static int
 create_pat(struct ctl *c)
 {
-	char *token = ctl_secret(c, "token-file", "Token");
-	json_t *p, *r, *vars = json_object();
-	const char *v;
+	json_t *vars = ctl_pairs(c, "var"), *p, *r, *item;
+	char *token;
+	size_t i;
 
-	if (token == NULL) {
-		json_decref(vars);
+	if (vars == NULL)
 		return EX_USE;
-	}
-	p = json_pack("{s:s, s:s}", "connector", c->arg[0], "token", token);
-	vaultd_free(token);
+	p = json_pack("{s:s, s:o}", "connector", c->arg[0], "variables", vars);
 	ctl_set(p, "folder", ctl_option(c, "folder"));
 	ctl_set(p, "name", ctl_option(c, "name"));
-	for (int i = 0; (v = ctl_option_at(c, "var", i)) != NULL; i++) {
-		const char *eq = strchr(v, '=');
-		char name[64];
-
-		if (eq == NULL || (size_t)(eq - v) >= sizeof name)
-			return ctl_fail(EX_USE, "--var is NAME=VALUE");
-		snprintf(name, sizeof name, "%.*s", (int)(eq - v), v);
-		ctl_set(vars, name, eq + 1);
+	if ((token = ctl_secret(c, "token-file", "Token")) == NULL) {
+		json_decref(p);
+		return EX_USE;
 	}
-	json_object_set_new(p, "variables", vars);
-	r = ctl_call(c, "vaultd.Connections.CreateStatic", p);
-	return r == NULL ? c->status : print_connection(c, r);
+	ctl_set(p, "token", token);
+	vaultd_free(token);
+	if ((r = ctl_call(c, "vaultd.Connections.CreateStatic", p)) == NULL)
+		return c->status;
+	json_array_foreach(json_object_get(r, "warnings"), i, item)
+		ctl_say(stderr, "warning: %s\n", json_string_value(item));
+	return print_connection(c, r);
 }
 
 const struct command commands_connection[] = {
 	{ "connection list", "", 0, 0, "folder= connector=", "list the connections you may see",
 	    "  --folder FOLDER          only this folder (personal, shared/team)\n"
-	    "  --connector CONNECTOR    only of this connector\n", list },
+	    "  --connector CONNECTOR    only of this connector\n\n"
+	    "  vaultctl connection list --folder shared/team\n", list },
 	{ "connection show", "CONNECTION", 1, 1, "", "show one: state, account, and what to do",
-	    "CONNECTION is an id, FOLDER/NAME, or a NAME in your own workspace.\n", show },
-	{ "connection rename", "CONNECTION NAME", 2, 2, "", "give it another name", NULL,
-	    rename_it },
+	    "CONNECTION is an id, FOLDER/NAME, or a NAME in your own workspace.\n\n"
+	    "  vaultctl connection show shared/team/github\n", show },
+	{ "connection rename", "CONNECTION NAME", 2, 2, "", "give it another name",
+	    "  vaultctl connection rename github work\n", rename_it },
 	{ "connection delete", "CONNECTION", 1, 1, "",
-	    "revoke it at the provider and forget it", NULL, delete_it },
+	    "revoke it at the provider and forget it",
+	    "  vaultctl connection delete shared/team/github\n", delete_it },
 	{ "connection create-pat", "CONNECTOR", 1, 1, "folder= name= var=* token-file=",
 	    "make one of a personal access token",
 	    "The token is read from standard input, or asked for without echo.\n"

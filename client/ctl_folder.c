@@ -55,10 +55,14 @@ folder_delete(struct ctl *c)
 }
 
 const struct command commands_folder[] = {
-	{ "folder list", "", 0, 0, "", "list the folders you may see", NULL, folder_list },
-	{ "folder create", "shared/NAME", 1, 1, "", "make a shared folder", NULL,
-	    folder_create },
-	{ "folder delete", "FOLDER", 1, 1, "", "remove an empty folder", NULL, folder_delete },
+	{ "folder list", "", 0, 0, "", "list the folders you may see",
+	    "  vaultctl folder list\n", folder_list },
+	{ "folder create", "shared/NAME", 1, 1, "", "make a shared folder",
+	    "The folder above it must exist.\n\n"
+	    "  vaultctl folder create shared/finance\n"
+	    "  vaultctl folder create shared/finance/eu\n", folder_create },
+	{ "folder delete", "FOLDER", 1, 1, "", "remove an empty folder",
+	    "  vaultctl folder delete shared/finance/eu\n", folder_delete },
 	{ 0 },
 };
 
@@ -125,9 +129,13 @@ connector_check(struct ctl *c)
 }
 
 const struct command commands_connector[] = {
-	{ "connector list", "", 0, 0, "", "list the catalogue", NULL, connector_list },
-	{ "connector show", "CONNECTOR", 1, 1, "", "show one connector", NULL, connector_show },
-	{ "connector check", "FILE...", 1, 16, "", "check connector files, without a vault",
-	    NULL, connector_check },
+	{ "connector list", "", 0, 0, "", "list the catalogue",
+	    "  vaultctl connector list\n", connector_list },
+	{ "connector show", "CONNECTOR", 1, 1, "", "show one connector",
+	    "  vaultctl connector show github\n", connector_show },
+	{ "connector check", "FILE...", 1, ARGS_MAX, "", "check connector files, without a vault",
+	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where.\n\n"
+	    "  vaultctl connector check /usr/share/vaultd/connectors/*.json\n",
+	    connector_check },
 	{ 0 },
 };

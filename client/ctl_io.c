@@ -1,18 +1,18 @@
 /*
- * ctl_io.c - calling, printing, asking. See ctl.h.
+ * ctl_io.c - options, calls, errors, and secrets in. See ctl.h.
  */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/ctl.h"
-
-#define COLUMNS 80
 
 /* ---- options */
 
@@ -31,7 +31,52 @@ ctl_option(const struct ctl *c, const char *name)
 	return ctl_option_at(c, name, 0);
 }
 
+int
+ctl_number(const struct ctl *c, const char *option, long long min, long long *ret)
+{
+	const char *text = ctl_option(c, option);
+	char *end;
+
+	*ret = 0;
+	if (text == NULL)
+		return 0;
+	errno = 0;
+	*ret = strtoll(text, &end, 10);
+	if (errno == 0 && *end == '\0' && end != text && *ret >= min)
+		return 0;
+	return ctl_fail(EX_USE, "--%s is a whole number, at least %lld", option, min);
+}
+
+json_t *
+ctl_pairs(const struct ctl *c, const char *option)
+{
+	json_t *o = json_object();
+	const char *v, *eq;
+	char name[64];
+
+	for (int i = 0; (v = ctl_option_at(c, option, i)) != NULL; i++) {
+		eq = strchr(v, '=');
+		if (eq == NULL || eq == v || (size_t)(eq - v) >= sizeof name) {
+			ctl_fail(EX_USE, "--%s is NAME=VALUE", option);
+			json_decref(o);
+			return NULL;
+		}
+		snprintf(name, sizeof name, "%.*s", (int)(eq - v), v);
+		ctl_set(o, name, eq + 1);
+	}
+	return o;
+}
+
 /* ---- calls and errors */
+
+static int
+bad_answer(struct vaultd_error *e, const char *why)
+{
+	*e = (struct vaultd_error){ .owner = "appliance", .details = "{}",
+		.advice = "Do vaultctl and vaultd belong together?" };
+	snprintf(e->message, sizeof e->message, "the answer cannot be read: %s", why);
+	return EX_FAILED;
+}
 
 json_t *
 ctl_try(struct ctl *c, const char *method, json_t *parameters)
@@ -42,10 +87,10 @@ ctl_try(struct ctl *c, const char *method, json_t *parameters)
 	json_t *v = NULL;
 
 	json_decref(parameters);
-	if (vaultd_call(c->v, method, in, &out, &c->error) == 0)
-		v = json_loads(out, 0, &je);
-	else
+	if (vaultd_call(c->v, method, in, &out, &c->error) != 0)
 		c->status = ctl_exit_of(&c->error);
+	else if ((v = json_loads(out, 0, &je)) == NULL)
+		c->status = bad_answer(&c->error, je.text);
 	vaultd_free(in);
 	vaultd_free(out);
 	return v;
@@ -95,7 +140,7 @@ static void
 print_line(const char *label, const char *text)
 {
 	if (text != NULL && *text != '\0')
-		fprintf(stderr, "%-7s%s\n", label, text);
+		ctl_say(stderr, "%-7s%s\n", label, text);
 }
 
 static const char *
@@ -116,7 +161,9 @@ print_rule(json_t *d)
 	const char *file = ctl_text(d, "policy_file"), *rule = ctl_text(d, "rule");
 
 	if (*file != '\0')
-		fprintf(stderr, "rule   %s in %s (%s level)\n", rule, file, ctl_text(d, "level"));
+		ctl_say(stderr, "rule   %s in %s (%s level)\n", rule, file, ctl_text(d, "level"));
+	else if (*rule != '\0')
+		ctl_say(stderr, "rule   %s (built in)\n", rule);
 }
 
 void
@@ -136,12 +183,26 @@ ctl_print_error(struct ctl *c)
 		json_decref(o);
 		return;
 	}
-	fprintf(stderr, "error: %s\n", e->message);
+	ctl_say(stderr, "error: %s\n", e->message);
 	print_rule(d);
 	print_line("next", e->advice);
 	print_line("move", whose_move(e->owner));
 	print_line("trace", e->trace);
 	json_decref(d);
+}
+
+void
+ctl_own_error(struct ctl *c, const char *message, const char *advice_fmt, ...)
+{
+	struct vaultd_error *e = &c->error;
+	va_list ap;
+
+	*e = (struct vaultd_error){ .owner = "caller", .details = "{}" };
+	snprintf(e->message, sizeof e->message, "%s", message);
+	va_start(ap, advice_fmt);
+	vsnprintf(e->advice, sizeof e->advice, advice_fmt, ap);
+	va_end(ap);
+	ctl_print_error(c);
 }
 
 int
@@ -155,138 +216,6 @@ ctl_fail(int status, const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return status;
-}
-
-/* ---- printing */
-
-const char *
-ctl_text(const json_t *o, const char *member)
-{
-	const char *s = json_string_value(json_object_get(o, member));
-
-	return s == NULL ? "" : s;
-}
-
-void
-ctl_set(json_t *o, const char *key, const char *value)
-{
-	if (value != NULL)
-		json_object_set_new(o, key, json_string(value));
-}
-
-void
-ctl_dump(const json_t *v)
-{
-	json_dumpf(v, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-	putchar('\n');
-}
-
-void
-ctl_time(json_int_t t, char *out, size_t cap)
-{
-	static const struct { json_int_t seconds; const char *unit; } units[] = {
-		{ 2 * 86400, "d" }, { 2 * 3600, "h" }, { 120, "min" }, { 0, "s" } };
-	static const json_int_t scale[] = { 86400, 3600, 60, 1 };
-	json_int_t left = t - (json_int_t)time(NULL), n = left < 0 ? -left : left;
-	int i = 0;
-
-	if (t == 0) {
-		snprintf(out, cap, "never");
-		return;
-	}
-	while (n < units[i].seconds)
-		i++;
-	snprintf(out, cap, left < 0 ? "%lld %s ago" : "in %lld %s", (long long)(n / scale[i]),
-	    units[i].unit);
-}
-
-static bool
-is_time(const char *member)
-{
-	static const char *const names[] = { "expires", "created", "updated",
-		"last_refresh_ok", "cause_time", "rotate_by", NULL };
-
-	for (const char *const *n = names; *n != NULL; n++)
-		if (strcmp(*n, member) == 0)
-			return true;
-	return false;
-}
-
-static void
-value_text(const json_t *v, const char *member, char *out, size_t cap)
-{
-	size_t i, n = 0;
-	const char *key;
-	json_t *item;
-
-	*out = '\0';
-	if (json_is_string(v))
-		snprintf(out, cap, "%s", json_string_value(v));
-	else if (json_is_integer(v) && is_time(member))
-		ctl_time(json_integer_value(v), out, cap);
-	else if (json_is_integer(v))
-		snprintf(out, cap, "%lld", (long long)json_integer_value(v));
-	else if (json_is_boolean(v))
-		snprintf(out, cap, "%s", json_is_true(v) ? "yes" : "no");
-	json_array_foreach((json_t *)v, i, item)
-		if (json_is_string(item) && n < cap)
-			n += (size_t)snprintf(out + n, cap - n, "%s%s", n > 0 ? " " : "",
-			    json_string_value(item));
-	json_object_foreach((json_t *)v, key, item)
-		if (json_is_string(item) && n < cap)
-			n += (size_t)snprintf(out + n, cap - n, "%s%s=%s", n > 0 ? " " : "", key,
-			    json_string_value(item));
-}
-
-void
-ctl_fields(const json_t *o, const char *const *keys)
-{
-	char text[2048];
-
-	for (; keys[0] != NULL; keys += 2) {
-		const json_t *v = json_object_get(o, keys[0]);
-
-		value_text(v, keys[0], text, sizeof text);
-		if (*text != '\0' && strcmp(text, "never") != 0)
-			printf("%-14s %s\n", keys[1], text);
-	}
-}
-
-/* Columns as wide as they must be; the last one is cut where the line would end. */
-void
-ctl_table(const json_t *rows, const char *const *members, const char *const *heads,
-    const char *none)
-{
-	size_t width[12] = { 0 }, i, n = 0;
-	json_t *row;
-	char text[512];
-
-	if (json_array_size(rows) == 0) {
-		printf("%s\n", none);
-		return;
-	}
-	for (; members[n] != NULL; n++) {
-		width[n] = strlen(heads[n]);
-		json_array_foreach((json_t *)rows, i, row) {
-			value_text(json_object_get(row, members[n]), members[n], text, sizeof text);
-			if (strlen(text) > width[n])
-				width[n] = strlen(text) > 36 ? 36 : strlen(text);
-		}
-	}
-	for (size_t k = 0; k < n; k++)
-		printf("%-*s%s", k + 1 < n ? (int)width[k] : 0, heads[k], k + 1 < n ? "  " : "\n");
-	json_array_foreach((json_t *)rows, i, row) {
-		size_t at = 0;
-
-		for (size_t k = 0; k < n; k++) {
-			bool last = k + 1 == n;
-			int room = last ? (at < COLUMNS ? (int)(COLUMNS - at) : 8) : (int)width[k];
-
-			value_text(json_object_get(row, members[k]), members[k], text, sizeof text);
-			printf("%-*.*s%s", last ? 0 : room, room, text, last ? "\n" : "  ");
-			at += width[k] + 2;
-		}
-	}
 }
 
 /* ---- secrets in */
@@ -307,21 +236,45 @@ read_line(FILE *f)
 	return line;
 }
 
+/* A line of the terminal. NULL: it ended, or a signal came, which is then pending. */
+static char *
+read_terminal(int signals)
+{
+	struct pollfd p[2] = { { .fd = STDIN_FILENO, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN } };
+
+	while (poll(p, 2, -1) < 0)
+		if (errno != EINTR)
+			return NULL;
+	return p[1].revents == 0 ? read_line(stdin) : NULL;
+}
+
+/* Ctrl-C must not leave a terminal that does not echo: signals wait until it does again. */
 static char *
 prompt_line(const char *prompt)
 {
 	struct termios was, quiet;
+	sigset_t mask, old;
+	int signals;
 	char *line;
 
 	if (tcgetattr(STDIN_FILENO, &was) != 0)
 		return read_line(stdin);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, &old);
+	signals = signalfd(-1, &mask, SFD_CLOEXEC);
 	quiet = was;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	fprintf(stderr, "%s: ", prompt);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
-	line = read_line(stdin);
+	line = read_terminal(signals);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
 	fputc('\n', stderr);
+	close(signals);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	return line;
 }
 

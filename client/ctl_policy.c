@@ -40,7 +40,7 @@ print_policy(struct ctl *c, json_t *r)
 	} else {
 		ctl_fields(r, fields);
 		json_array_foreach(w, i, item)
-			printf("warning        %s\n", json_string_value(item));
+			ctl_say(stdout, "%-15s %s\n", "warning", json_string_value(item));
 	}
 	json_decref(r);
 	return EX_OK;
@@ -84,11 +84,14 @@ explain(struct ctl *c)
 }
 
 const struct command commands_policy[] = {
-	{ "policy check", "FILE...", 1, 16, "", "check policy files, without a vault",
-	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where.\n", check },
-	{ "policy show", "", 0, 0, "", "what is in force", NULL, show },
+	{ "policy check", "FILE...", 1, ARGS_MAX, "", "check policy files, without a vault",
+	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where.\n\n"
+	    "  vaultctl policy check /etc/vaultd/policy.d/*.json\n", check },
+	{ "policy show", "", 0, 0, "", "what is in force",
+	    "  vaultctl policy show\n", show },
 	{ "policy reload", "", 0, 0, "", "read the files again",
-	    "A bad file keeps the last good set in force.\n", reload },
+	    "A bad file keeps the last good set in force.\n\n"
+	    "  vaultctl policy reload\n", reload },
 	{ "policy explain", "ACTION", 1, 1, "folder= connector= auth-type= app=",
 	    "would you be allowed, and by which rule?",
 	    "ACTION is a permission such as conn.create or folder.create.\n"

@@ -8,6 +8,36 @@
 
 #include "client/ctl.h"
 
+/* A shell reads 'it'\''s' as it's. */
+static void
+print_assignment(const char *name, const char *value)
+{
+	printf("%s='", name);
+	for (; *value != '\0'; value++)
+		fputs(*value == '\'' ? "'\\''" : (char[]){ *value, '\0' }, stdout);
+	printf("'\n");
+}
+
+/* What goes into a header must be one line. */
+static bool
+is_one_line(const char *s)
+{
+	for (; *s != '\0'; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+static int
+print_header(const struct vaultd_token *t)
+{
+	if (!is_one_line(t->token_type) || !is_one_line(t->access_token))
+		return ctl_fail(EX_FAILED, "this token cannot be a header: it has control "
+		    "characters in it");
+	printf("Authorization: %s %s\n", t->token_type, t->access_token);
+	return EX_OK;
+}
+
 static int
 print_token(struct ctl *c, const struct vaultd_token *t)
 {
@@ -24,30 +54,49 @@ print_token(struct ctl *c, const struct vaultd_token *t)
 	} else if (format == NULL || strcmp(format, "token") == 0) {
 		printf("%s\n", t->access_token);
 	} else if (strcmp(format, "header") == 0) {
-		printf("Authorization: %s %s\n", t->token_type, t->access_token);
-	} else if (strcmp(format, "env") == 0) {
-		printf("ACCESS_TOKEN='%s'\nTOKEN_TYPE='%s'\nTOKEN_EXPIRES='%lld'\n",
-		    t->access_token, t->token_type, (long long)t->expires);
+		return print_header(t);
 	} else {
-		return ctl_fail(EX_USE, "--format is one of: token header env json");
+		print_assignment("ACCESS_TOKEN", t->access_token);
+		print_assignment("TOKEN_TYPE", t->token_type);
+		printf("TOKEN_EXPIRES='%lld'\n", (long long)t->expires);
 	}
 	return EX_OK;
+}
+
+/* Before a token is asked for, which may mean a refresh. */
+static int
+check_options(struct ctl *c, long long *ttl, long long *refused)
+{
+	static const char *const formats[] = { "token", "header", "env", "json" };
+	const char *format = ctl_option(c, "format");
+	size_t i = 0;
+
+	while (format != NULL && i < 4 && strcmp(formats[i], format) != 0)
+		i++;
+	if (i == 4)
+		return ctl_fail(EX_USE, "--format is one of: token header env json");
+	if (ctl_number(c, "min-ttl", 0, ttl) != 0 ||
+	    ctl_number(c, "refused-generation", 1, refused) != 0)
+		return EX_USE;
+	if (*ttl > 0 && *refused > 0)
+		return ctl_fail(EX_USE, "--min-ttl and --refused-generation exclude each other");
+	if (isatty(STDOUT_FILENO) && ctl_option(c, "show") == NULL)
+		return ctl_fail(EX_USE, "a token is printed to a terminal only with --show; to a pipe "
+		    "it goes as it is");
+	return 0;
 }
 
 static int
 token_get(struct ctl *c)
 {
-	const char *ttl = ctl_option(c, "min-ttl");
-	const char *refused = ctl_option(c, "refused-generation");
+	long long ttl, refused;
 	struct vaultd_token t;
-	int rc;
+	int rc = check_options(c, &ttl, &refused);
 
-	if (isatty(STDOUT_FILENO) && ctl_option(c, "show") == NULL)
-		return ctl_fail(EX_USE, "a token is printed to a terminal only with --show; to a pipe "
-		    "it goes as it is");
-	rc = refused != NULL ?
-	    vaultd_token_refused(c->v, c->arg[0], atoll(refused), &t, &c->error) :
-	    vaultd_token_get(c->v, c->arg[0], ttl == NULL ? 0 : atoll(ttl), &t, &c->error);
+	if (rc != 0)
+		return rc;
+	rc = refused > 0 ? vaultd_token_refused(c->v, c->arg[0], refused, &t, &c->error) :
+	    vaultd_token_get(c->v, c->arg[0], ttl, &t, &c->error);
 	if (rc != 0) {
 		ctl_print_error(c);
 		return ctl_exit_of(&c->error);

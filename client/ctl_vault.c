@@ -17,9 +17,9 @@ print_status(const json_t *r)
 	const json_t *h = json_object_get(r, "hsm"), *a = json_object_get(r, "audit");
 
 	ctl_fields(r, fields);
-	printf("%-14s %s%s%s\n", "HSM", ctl_text(h, "state"), *ctl_text(h, "text") ? ": " : "",
+	printf("%-15s %s%s%s\n", "HSM", ctl_text(h, "state"), *ctl_text(h, "text") ? ": " : "",
 	    ctl_text(h, "text"));
-	printf("%-14s %s, line %lld\n", "audit", ctl_text(a, "state"),
+	printf("%-15s %s, line %lld\n", "audit", ctl_text(a, "state"),
 	    (long long)json_integer_value(json_object_get(a, "sequence")));
 }
 
@@ -41,7 +41,7 @@ status(struct ctl *c)
 static int
 whoami(struct ctl *c)
 {
-	static const char *const fields[] = { "uid", "uid", "unit", "unit", "operator",
+	static const char *const fields[] = { "uid", "uid", "gids", "groups", "unit", "unit", "operator",
 		"operator", NULL };
 	json_t *r = ctl_call(c, "vaultd.Vault.WhoAmI", NULL);
 
@@ -134,14 +134,21 @@ call(struct ctl *c)
 }
 
 const struct command commands_vault[] = {
-	{ "status", "", 0, 0, "", "how the vault is", NULL, status },
-	{ "whoami", "", 0, 0, "", "who the vault thinks you are", NULL, whoami },
-	{ "key status", "", 0, 0, "", "keys of the vault in the HSM", NULL, key_status },
-	{ "seal", "", 0, 0, "", "operator: wipe cached keys, release nothing", NULL, seal },
-	{ "unseal", "", 0, 0, "", "operator: release again", NULL, unseal },
+	{ "status", "", 0, 0, "", "how the vault is",
+	    "The first line says what to do, if anything.\n\n"
+	    "  vaultctl --json status\n", status },
+	{ "whoami", "", 0, 0, "", "who the vault thinks you are",
+	    "  vaultctl whoami\n", whoami },
+	{ "key status", "", 0, 0, "", "keys of the vault in the HSM",
+	    "  vaultctl key status\n", key_status },
+	{ "seal", "", 0, 0, "", "operator: wipe cached keys, release nothing",
+	    "  vaultctl seal\n", seal },
+	{ "unseal", "", 0, 0, "", "operator: release again",
+	    "  vaultctl unseal\n", unseal },
 	{ "backup", "NAME", 1, 1, "", "operator: copy store and audit log",
 	    "The copy is below the state directory; it is ciphertext, and opens only with\n"
-	    "the keys in the HSM. To restore: stop vaultd, put store/ and audit/ back.\n",
+	    "the keys in the HSM. To restore: stop vaultd, put store/ and audit/ back.\n\n"
+	    "  vaultctl backup before-upgrade\n",
 	    backup },
 	{ "call", "METHOD [JSON]", 1, 2, "", "call any method of the protocol",
 	    "  vaultctl call org.varlink.service.GetInfo\n", call },

@@ -4,7 +4,6 @@
  */
 #include "client/libscan.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,9 +89,9 @@ escape_ok(struct scan *s)
 	if (*s->p != 'u')
 		return strchr("\"\\/bfnrt", *s->p++) != NULL && s->p[-1] != '\0';
 	v = hex4(s->p + 1, s->end);
-	s->p += 5;
 	if (v <= 0 || (v >= 0xdc00 && v < 0xe000))
 		return false;
+	s->p += 5;
 	if (v < 0xd800 || v >= 0xe000)
 		return true;
 	if (s->end - s->p < 6 || s->p[0] != '\\' || s->p[1] != 'u')

@@ -1,424 +1,400 @@
 /*
- * libwire.c - see libwire.h. A scanner that copies nothing, and a buffer that wipes.
+ * libwire.c - see libwire.h. Every buffer that held a message is wiped before it is freed
+ * or used again.
  */
 #include "client/libwire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
-#define DEPTH_MAX 32
+#define ANSWER_MAX	(64u << 20)
+#define METHOD_MAX	255
+#define SENT_KEPT	65536
 
-/* ---- characters */
+/* ---- errors */
 
-/* Bytes of the UTF-8 character at P, 0 when it is none. Overlong forms, surrogates and
- * what is beyond Unicode are none. */
-static size_t
-character(const unsigned char *p, size_t n)
+int
+libwire_fail(struct vaultd_error *e, bool retry, const char *owner, const char *advice,
+    const char *what, int number)
 {
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 :
-	    p[0] < 0xf5 ? 4 : 0;
+	char said[128];
 
-	if (len > n)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return len;
+	*e = (struct vaultd_error){ .retry = retry };
+	snprintf(e->message, sizeof e->message, "%s%s%s", what, number != 0 ? ": " : "",
+	    number != 0 ? strerror_r(number, said, sizeof said) : "");
+	snprintf(e->owner, sizeof e->owner, "%s", owner);
+	snprintf(e->advice, sizeof e->advice, "%s", advice);
+	snprintf(e->details, sizeof e->details, "{}");
+	return -1;
+}
+
+int
+libwire_no_memory(struct vaultd_error *e)
+{
+	return libwire_fail(e, true, "caller", "Free memory.", "out of memory", 0);
 }
 
 static int
-hex4(const char *p, const char *end)
+broken(struct vaultd_error *e, const char *what, int number)
 {
-	int v = 0;
-
-	if (end - p < 4)
-		return -1;
-	for (int i = 0; i < 4; i++) {
-		int c = p[i] | 32;
-
-		if (p[i] >= '0' && p[i] <= '9')
-			v = v * 16 + (p[i] - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v * 16 + (c - 'a' + 10);
-		else
-			return -1;
-	}
-	return v;
+	return libwire_fail(e, true, "appliance", "Call again; if it persists, the operator "
+	    "can look into vaultd's log.", what, number);
 }
-
-static size_t
-encode(unsigned c, char out[4])
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xc0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 63));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xe0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 63));
-		out[2] = (char)(0x80 | (c & 63));
-		return 3;
-	}
-	out[0] = (char)(0xf0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 63));
-	out[2] = (char)(0x80 | (c >> 6 & 63));
-	out[3] = (char)(0x80 | (c & 63));
-	return 4;
-}
-
-/* \uXXXX at P, behind the u; moves P. 0: malformed, a lone surrogate, or U+0000. */
-static size_t
-escaped_unicode(const char **p, const char *end, char out[4])
-{
-	int high = hex4(*p, end), low;
-
-	if (high <= 0 || (high >= 0xdc00 && high <= 0xdfff))
-		return 0;
-	*p += 4;
-	if (high < 0xd800 || high > 0xdbff)
-		return encode((unsigned)high, out);
-	if (end - *p < 6 || (*p)[0] != '\\' || (*p)[1] != 'u')
-		return 0;
-	low = hex4(*p + 2, end);
-	if (low < 0xdc00 || low > 0xdfff)
-		return 0;
-	*p += 6;
-	return encode(0x10000u + ((unsigned)(high - 0xd800) << 10) + (unsigned)(low - 0xdc00),
-	    out);
-}
-
-/* One character of a string's inside; moves P. 0: malformed. */
-static size_t
-unescape(const char **p, const char *end, char out[4])
-{
-	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *q;
-	size_t n;
-
-	if (**p != '\\') {
-		n = (unsigned char)**p < 0x20 ? 0 :
-		    character((const unsigned char *)*p, (size_t)(end - *p));
-		memcpy(out, *p, n);
-		*p += n;
-		return n;
-	}
-	if (++*p == end)
-		return 0;
-	if (**p == 'u') {
-		++*p;
-		return escaped_unicode(p, end, out);
-	}
-	if (**p == '\0' || (q = strchr(from, **p)) == NULL)
-		return 0;
-	out[0] = to[q - from];
-	++*p;
-	return 1;
-}
-
-/* ---- values */
 
 static void
-space(const char **p, const char *end)
+add_detail(struct vaultd_error *e, size_t *at, struct span key, struct span value)
 {
-	while (*p < end && (**p == ' ' || **p == '\t' || **p == '\n' || **p == '\r'))
-		++*p;
+	/* ,"key":value} and NUL */
+	if (*at + key.len + value.len + 6 > sizeof e->details)
+		return;
+	*at += (size_t)snprintf(e->details + *at, sizeof e->details - *at, "%s\"%.*s\":%.*s",
+	    *at > 1 ? "," : "", (int)key.len, key.p, (int)value.len, value.p);
 }
 
-static bool
-eat(const char **p, const char *end, char c)
+static void
+from_answer(struct span name, struct span parameters, struct vaultd_error *e)
 {
-	space(p, end);
-	if (*p == end || **p != c)
+	struct { const char *key; char *to; size_t cap; } known[] = {
+		{ "message", e->message, sizeof e->message },
+		{ "owner", e->owner, sizeof e->owner },
+		{ "advice", e->advice, sizeof e->advice },
+		{ "trace", e->trace, sizeof e->trace } };
+	struct span key, value;
+	size_t at = 0, used = 1;
+
+	*e = (struct vaultd_error){ .details = "{" };
+	libscan_copy(name, e->name, sizeof e->name);
+	while (libscan_next(parameters, &at, &key, &value)) {
+		size_t i = 0;
+
+		while (i < 4 && !libscan_key_is(key, known[i].key))
+			i++;
+		if (i < 4)
+			libscan_copy(value, known[i].to, known[i].cap);
+		else if (libscan_key_is(key, "retry"))
+			e->retry = *value.p == 't';
+		else
+			add_detail(e, &used, key, value);
+	}
+	snprintf(e->details + used, sizeof e->details - used, "}");
+	if (e->message[0] == '\0')
+		memcpy(e->message, e->name, sizeof e->name);
+}
+
+/* ---- bytes */
+
+void
+libwire_wipe_free(char *p, size_t n)
+{
+	if (p != NULL)
+		explicit_bzero(p, n);
+	free(p);
+}
+
+static void
+bytes_done(struct libwire_bytes *b)
+{
+	libwire_wipe_free(b->p, b->cap);
+	*b = (struct libwire_bytes){ 0 };
+}
+
+/* Room for MORE bytes; never realloc(), which would leave the old block as it is. */
+static bool
+bytes_room(struct libwire_bytes *b, size_t more)
+{
+	size_t cap = b->cap == 0 ? 4096 : b->cap;
+	char *p;
+
+	while (cap - b->len < more)
+		cap *= 2;
+	if (cap == b->cap)
+		return true;
+	if ((p = malloc(cap)) == NULL)
 		return false;
-	++*p;
+	if (b->len > 0)
+		memcpy(p, b->p, b->len);
+	libwire_wipe_free(b->p, b->cap);
+	b->p = p;
+	b->cap = cap;
 	return true;
 }
 
-static bool
-skip_string(const char **p, const char *end)
+/* Forgets the first N bytes. */
+static void
+bytes_drop(struct libwire_bytes *b, size_t n)
 {
-	char c[4];
-
-	if (!eat(p, end, '"'))
-		return false;
-	while (*p < end && **p != '"')
-		if (unescape(p, end, c) == 0)
-			return false;
-	return eat(p, end, '"');
+	if (n == 0)
+		return;
+	memmove(b->p, b->p + n, b->len - n);
+	b->len -= n;
+	explicit_bzero(b->p + b->len, n);
 }
 
-static bool
-digits(const char **p, const char *end)
-{
-	const char *start = *p;
+/* ---- the connection */
 
-	while (*p < end && **p >= '0' && **p <= '9')
-		++*p;
-	return *p > start;
+static void
+disconnect(struct vaultd *v)
+{
+	if (v->fd >= 0)
+		close(v->fd);	/* in a forked child: the child's copy alone */
+	v->fd = -1;
+	v->epoch++;
+	bytes_done(&v->in);
+	bytes_done(&v->out);
+	v->seen = v->sent = 0;
+	v->deaf = false;
 }
 
-static bool
-skip_number(const char **p, const char *end)
+static void
+run(struct vaultd *v, const struct libwire_due *d, const char *parameters, size_t len,
+    const struct vaultd_error *e)
 {
-	if (*p < end && **p == '-')
-		++*p;
-	if (*p < end && **p == '0')
-		++*p;
-	else if (!digits(p, end))
-		return false;
-	if (*p < end && **p == '.' && (++*p, !digits(p, end)))
-		return false;
-	if (*p == end || (**p | 32) != 'e')
-		return true;
-	if (++*p < end && (**p == '+' || **p == '-'))
-		++*p;
-	return digits(p, end);
+	bool was = v->busy;
+
+	v->busy = true;
+	if (d->user != NULL)
+		d->user(d->arg, parameters, e);
+	else
+		d->done(d->arg, parameters, len, e);
+	v->busy = was;
 }
 
-static bool
-skip_word(const char **p, const char *end)
+void
+libwire_break(struct vaultd *v, const struct vaultd_error *e)
 {
-	static const char *const words[] = { "true", "false", "null" };
+	struct libwire_due *d = v->first, *next;
+	struct vaultd_error copy;	/* E may be what a callback passes on */
 
-	for (size_t i = 0; i < 3; i++) {
-		size_t n = strlen(words[i]);
+	if (e != NULL)
+		copy = *e;
+	disconnect(v);
+	v->first = NULL;
+	v->last = &v->first;
+	for (; d != NULL; d = next) {
+		next = d->next;
+		if (e != NULL && !v->closed)
+			run(v, d, NULL, 0, &copy);
+		free(d);
+	}
+}
 
-		if ((size_t)(end - *p) >= n && memcmp(*p, words[i], n) == 0) {
-			*p += n;
-			return true;
+void
+libwire_after_fork(struct vaultd *v)
+{
+	if (v->fd >= 0 && v->pid != getpid())
+		libwire_break(v, NULL);
+}
+
+/* vaultd was restarted since the last call: nothing of the next one was sent, so a new
+ * connection is as good. */
+static void
+drop_dead(struct vaultd *v)
+{
+	struct pollfd p = { .fd = v->fd, .events = POLLIN };
+
+	if (v->fd >= 0 && v->first == NULL && poll(&p, 1, 0) > 0)
+		disconnect(v);
+}
+
+static int
+cannot_connect(struct vaultd *v, int number, struct vaultd_error *e)
+{
+	disconnect(v);
+	if (number == EAGAIN) {
+		libwire_fail(e, true, "appliance", "Wait a moment.", "vaultd is busy", 0);
+		return 1;
+	}
+	if (number == EACCES)
+		return libwire_fail(e, false, "admin", "Ask the operator for access to the "
+		    "socket.", v->path, number);
+	return libwire_fail(e, true, "appliance", "Is vaultd running? Try `systemctl status "
+	    "vaultd`; is this its socket? Else set VAULTD_SOCKET.", v->path, number);
+}
+
+int
+libwire_connect(struct vaultd *v, struct vaultd_error *e)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+
+	libwire_after_fork(v);
+	drop_dead(v);
+	if (v->fd >= 0)
+		return 0;
+	memcpy(sa.sun_path, v->path, sizeof sa.sun_path);
+	v->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (v->fd < 0)
+		return libwire_fail(e, true, "caller", "Close some files.", "socket", errno);
+	if (connect(v->fd, (struct sockaddr *)&sa, sizeof sa) != 0)
+		return cannot_connect(v, errno, e);
+	v->pid = getpid();
+	v->touched = false;
+	return 0;
+}
+
+/* ---- calls out */
+
+static bool
+is_method(const char *method)
+{
+	size_t n = strlen(method);
+
+	return n > 0 && n <= METHOD_MAX &&
+	    strspn(method, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") == n;
+}
+
+int
+libwire_queue(struct vaultd *v, const char *method, struct span parameters,
+    struct libwire_due due, struct vaultd_error *e)
+{
+	static const char head[] = "{\"method\":\"", middle[] = "\",\"parameters\":";
+	struct libwire_due *d;
+	char *p;
+	size_t n;
+
+	if (!is_method(method))
+		return libwire_fail(e, false, "caller", "A method is called "
+		    "interface.Method, as in vaultd.Vault.Status.",
+		    "this is not the name of a method", 0);
+	if (v->sent > SENT_KEPT) {
+		bytes_drop(&v->out, v->sent);
+		v->sent = 0;
+	}
+	n = sizeof head + strlen(method) + sizeof middle + parameters.len;
+	if ((d = malloc(sizeof *d)) == NULL || !bytes_room(&v->out, n)) {
+		free(d);
+		return libwire_no_memory(e);
+	}
+	p = mempcpy(v->out.p + v->out.len, head, sizeof head - 1);
+	p = mempcpy(p, method, strlen(method));
+	p = mempcpy(p, middle, sizeof middle - 1);
+	p = mempcpy(p, parameters.p, parameters.len);
+	memcpy(p, "}", 2);
+	v->out.len += n;
+	if (v->first == NULL)
+		v->touched = false;
+	*d = due;
+	d->next = NULL;
+	*v->last = d;
+	v->last = &d->next;
+	return 0;
+}
+
+/* When the vault hangs up it may have said why: what it sent is still to be read. */
+static void
+send_some(struct vaultd *v)
+{
+	while (!v->deaf && v->sent < v->out.len) {
+		ssize_t n = send(v->fd, v->out.p + v->sent, v->out.len - v->sent, MSG_NOSIGNAL);
+
+		if (n > 0) {
+			v->sent += (size_t)n;
+			v->touched = true;
+		} else if (n < 0 && errno == EAGAIN) {
+			return;
+		} else if (n == 0 || errno != EINTR) {
+			v->deaf = true;
 		}
 	}
-	return false;
+	bytes_drop(&v->out, v->out.len);
+	v->sent = 0;
 }
 
-static bool skip(const char **p, const char *end, int depth);
+/* ---- answers in */
 
+/* TEXT is one message, with its NUL. FALSE: that is not how vaultd speaks. */
 static bool
-skip_many(const char **p, const char *end, char close, int depth)
+answer(struct vaultd *v, char *text, size_t len)
 {
-	bool object = close == '}';
+	struct span all = { text, len }, name, parameters, more;
+	struct libwire_due *d = v->first;
+	struct vaultd_error e;
+	char none[] = "{}";
+	bool failed;
 
-	++*p;
-	if (eat(p, end, close))
-		return true;
-	do {
-		if (object && (!skip_string(p, end) || !eat(p, end, ':')))
-			return false;
-		if (!skip(p, end, depth))
-			return false;
-	} while (eat(p, end, ','));
-	return eat(p, end, close);
-}
-
-static bool
-skip(const char **p, const char *end, int depth)
-{
-	space(p, end);
-	if (*p == end || depth == 0)
+	if (d == NULL || !libscan_object(all, 2 * LIBSCAN_DEPTH))
 		return false;
-	switch (**p) {
-	case '{':
-		return skip_many(p, end, '}', depth - 1);
-	case '[':
-		return skip_many(p, end, ']', depth - 1);
-	case '"':
-		return skip_string(p, end);
-	case 't': case 'f': case 'n':
-		return skip_word(p, end);
-	default:
-		return skip_number(p, end);
+	failed = libscan_member(all, "error", &name);
+	if (!libscan_member(all, "parameters", &parameters))
+		parameters = (struct span){ none, 2 };
+	if (*parameters.p != '{' ||
+	    (libscan_member(all, "continues", &more) && *more.p != 'f') ||
+	    (failed && (name.len < 3 || *name.p != '"')))
+		return false;
+	if ((v->first = d->next) == NULL)
+		v->last = &v->first;
+	if (failed) {
+		from_answer(name, parameters, &e);
+		run(v, d, NULL, 0, &e);
+	} else {
+		((char *)parameters.p)[parameters.len] = '\0';
+		run(v, d, parameters.p, parameters.len, NULL);
 	}
-}
-
-bool
-wire_object(struct span s)
-{
-	const char *p = s.p, *end = s.p + s.n;
-
-	space(&p, end);
-	if (p == end || *p != '{' || !skip(&p, end, DEPTH_MAX))
-		return false;
-	space(&p, end);
-	return p == end;
-}
-
-/* ---- members */
-
-bool
-wire_next(struct span object, const char **at, struct span *key, struct span *value)
-{
-	const char *p = *at == NULL ? object.p : *at, *end = object.p + object.n;
-
-	if (!eat(&p, end, *at == NULL ? '{' : ','))
-		return false;
-	space(&p, end);
-	key->p = p + 1;
-	if (!skip_string(&p, end))
-		return false;
-	key->n = (size_t)(p - key->p) - 1;
-	if (!eat(&p, end, ':'))
-		return false;
-	space(&p, end);
-	value->p = p;
-	if (!skip(&p, end, DEPTH_MAX))
-		return false;
-	value->n = (size_t)(p - value->p);
-	*at = p;
+	free(d);
 	return true;
 }
 
-bool
-wire_is(struct span s, const char *word)
+/* Runs the callbacks of the messages in IN that are complete. They may queue calls, break
+ * or close: IN is not the connection's meanwhile. */
+static bool
+answers(struct vaultd *v)
 {
-	return s.n == strlen(word) && memcmp(s.p, word, s.n) == 0;
-}
+	struct libwire_bytes in = v->in;
+	size_t at = 0, seen = v->seen;
+	unsigned epoch = v->epoch;
+	bool good = true;
+	char *end;
 
-bool
-wire_find(struct span object, const char *key, struct span *ret)
-{
-	const char *at = NULL;
-	struct span k;
-
-	while (wire_next(object, &at, &k, ret))
-		if (wire_is(k, key))
-			return true;
-	*ret = (struct span){ "", 0 };
-	return false;
-}
-
-/* Into TO, which is long enough or else cut. Returns bytes written. */
-static size_t
-inside(struct span v, char *to, size_t cap)
-{
-	const char *p = v.p + 1, *end = v.p + v.n - 1;
-	size_t n = 0, k;
-	char c[4];
-
-	while (p < end && (k = unescape(&p, end, c)) > 0 && n + k < cap) {
-		memcpy(to + n, c, k);
-		n += k;
+	v->in = (struct libwire_bytes){ 0 };
+	while (good && v->epoch == epoch && in.len > seen &&
+	    (end = memchr(in.p + seen, '\0', in.len - seen)) != NULL) {
+		good = answer(v, in.p + at, (size_t)(end - (in.p + at)));
+		at = seen = (size_t)(end - in.p) + 1;
 	}
-	explicit_bzero(c, sizeof c);
-	to[n] = '\0';
-	return n;
+	if (!good || v->epoch != epoch) {
+		bytes_done(&in);
+		return good;
+	}
+	bytes_drop(&in, at);
+	v->in = in;
+	v->seen = in.len;
+	if (in.len == 0 && in.cap > 65536)	/* a long list is rare */
+		bytes_done(&v->in);
+	return true;
 }
 
-char *
-wire_string(struct span v)
+static int
+receive(struct vaultd *v, struct vaultd_error *e)
 {
-	char *s;
+	ssize_t n;
 
-	if (v.n < 2 || *v.p != '"' || (s = malloc(v.n)) == NULL)
-		return NULL;
-	inside(v, s, v.n);
-	return s;
-}
-
-void
-wire_cut(struct span v, char *to, size_t cap)
-{
-	if (v.n < 2 || *v.p != '"')
-		*to = '\0';
-	else
-		inside(v, to, cap);
-}
-
-int64_t
-wire_int(struct span v)
-{
-	char copy[24], *end;
-	long long n;
-
-	if (v.n == 0 || v.n >= sizeof copy)
+	if (v->in.len > ANSWER_MAX)
+		return broken(e, "an answer of vaultd has no end", 0);
+	if (!bytes_room(&v->in, 4096))
+		return libwire_no_memory(e);
+	n = recv(v->fd, v->in.p + v->in.len, v->in.cap - v->in.len, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	memcpy(copy, v.p, v.n);
-	copy[v.n] = '\0';
-	errno = 0;
-	n = strtoll(copy, &end, 10);
-	return errno == 0 && *end == '\0' ? n : 0;
+	if (n <= 0)
+		return broken(e, "the connection to vaultd broke", n < 0 ? errno : 0);
+	v->in.len += (size_t)n;
+	if (!answers(v))
+		return libwire_fail(e, false, "caller", "Is this vaultd's socket?",
+		    "the answer is not one of vaultd", 0);
+	return 0;
 }
 
-/* ---- text that is wiped */
-
-bool
-text_room(struct text *t, size_t more)
+int
+libwire_turn(struct vaultd *v, struct vaultd_error *e)
 {
-	size_t want = t->cap == 0 ? 4096 : t->cap;
-	char *q;
-
-	while (want < t->len + more + 1)
-		want *= 2;
-	if (want == t->cap)
-		return true;
-	if ((q = malloc(want)) == NULL)
-		return false;	/* never realloc: the old block would survive unwiped */
-	if (t->len > 0)
-		memcpy(q, t->p, t->len);
-	q[t->len] = '\0';
-	if (t->p != NULL)
-		explicit_bzero(t->p, t->cap);
-	free(t->p);
-	t->p = q;
-	t->cap = want;
-	return true;
-}
-
-bool
-text_add(struct text *t, const char *p, size_t n)
-{
-	if (!text_room(t, n))
-		return false;
-	memcpy(t->p + t->len, p, n);
-	t->len += n;
-	t->p[t->len] = '\0';
-	return true;
-}
-
-bool
-text_puts(struct text *t, const char *s)
-{
-	return text_add(t, s, strlen(s));
-}
-
-bool
-text_quote(struct text *t, const char *s)
-{
-	size_t left = strlen(s), n;
-	char escaped[8];
-
-	if (!text_add(t, "\"", 1))
-		return false;
-	for (; left > 0; s += n, left -= n) {
-		n = character((const unsigned char *)s, left);
-		if (n == 0)
-			return false;
-		if (*s == '"' || *s == '\\')
-			snprintf(escaped, sizeof escaped, "\\%c", *s);
-		else if ((unsigned char)*s < 0x20)
-			snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*s);
-		else
-			*escaped = '\0';
-		if (*escaped != '\0' ? !text_puts(t, escaped) : !text_add(t, s, n))
-			return false;
-	}
-	return text_add(t, "\"", 1);
-}
-
-void
-text_done(struct text *t)
-{
-	if (t->p != NULL)
-		explicit_bzero(t->p, t->cap);
-	free(t->p);
-	*t = (struct text){ 0 };
+	send_some(v);
+	if (receive(v, e) == 0)
+		return 0;
+	libwire_break(v, e);
+	return -1;
 }

@@ -1,48 +1,67 @@
 /*
- * libwire.h - the JSON that libvaultd needs, in place: tokens are looked at where they
- * were received, so that no copy is left behind in memory that nobody wipes. Only
- * libvaultd*.c uses it; nothing here is exported.
+ * libwire.h - the connection of libvaultd: made when needed, calls out, answers in, in
+ * order. What is public of it is in vaultd.h; this is shared by the library's own files.
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <sys/types.h>
 
-/* Borrowed text. */
-struct span {
-	const char	*p;
-	size_t		 n;
+#include "client/libscan.h"
+#include "client/vaultd.h"
+
+#define LIBWIRE_EXPORT __attribute__((visibility("default")))
+
+/* An answer: the text of its parameters, NUL-terminated, borrowed; or NULL and E. */
+typedef void libwire_done(void *arg, const char *parameters, size_t len,
+    const struct vaultd_error *e);
+
+struct libwire_due {
+	struct libwire_due	*next;
+	libwire_done		*done;
+	vaultd_done		*user;	/* instead of DONE, for calls of the host program */
+	void			*arg;
 };
 
-/* Owned text, NUL ended while p is not NULL; wiped when it moves and when it goes. */
-struct text {
+struct libwire_bytes {
 	char	*p;
 	size_t	 len, cap;
 };
 
-/* S is one well-formed object: UTF-8, no \u0000, at most 32 levels. The functions below
- * may be asked about such objects only. */
-bool wire_object(struct span s);
-/* The next member of OBJECT: *AT starts as NULL. KEY comes without its quotes, as it is
- * written. FALSE: no more. */
-bool wire_next(struct span object, const char **at, struct span *key, struct span *value);
-bool wire_find(struct span object, const char *key, struct span *ret);
-bool wire_is(struct span s, const char *word);
+struct vaultd {
+	char			 path[108];
+	int			 fd;
+	pid_t			 pid;		/* whose connection fd is */
+	unsigned		 epoch;		/* counts connections that ended */
+	int			 timeout_ms;
+	struct libwire_bytes	 in, out;
+	size_t			 seen;		/* bytes of IN that hold no end of a message */
+	size_t			 sent;		/* bytes of OUT that are gone */
+	bool			 deaf;		/* the vault reads no more; answers may still come */
+	bool			 busy;		/* a callback is running */
+	bool			 closed;	/* ... and it called vaultd_close() */
+	bool			 touched;	/* a byte of the calls under way was sent */
+	struct libwire_due	*first, **last;
+};
 
-/* A string's value in memory of its own (free, after wiping). NULL: not a string, or out
- * of memory. */
-char *wire_string(struct span value);
-/* The same into TO, cut at a character if too long; "" when it is not a string. */
-void wire_cut(struct span value, char *to, size_t cap);
-/* 0 when it is not an integer that fits. */
-int64_t wire_int(struct span value);
+/* Fills E with an error of the library itself. Returns -1. */
+int libwire_fail(struct vaultd_error *e, bool retry, const char *owner, const char *advice,
+    const char *what, int number);
+int libwire_no_memory(struct vaultd_error *e);
 
-/* FALSE: out of memory; what was there stays. */
-bool text_add(struct text *t, const char *p, size_t n);
-bool text_puts(struct text *t, const char *s);
-/* As a JSON string, quotes included. FALSE: not UTF-8, or out of memory. */
-bool text_quote(struct text *t, const char *s);
-/* Room for MORE bytes and a NUL behind len. */
-bool text_room(struct text *t, size_t more);
-void text_done(struct text *t);
+/* After fork(2): the parent's connection and calls are not the child's. */
+void libwire_after_fork(struct vaultd *v);
+/* A connection, the one there is if it lives. 1: the vault's queue is full, for now. */
+int libwire_connect(struct vaultd *v, struct vaultd_error *e);
+/* Closes, wipes, and answers the calls under way with E (NULL: not at all). */
+void libwire_break(struct vaultd *v, const struct vaultd_error *e);
+
+/* Appends a call to what is to be sent. PARAMETERS is an object that was checked. DUE is
+ * taken. */
+int libwire_queue(struct vaultd *v, const char *method, struct span parameters,
+    struct libwire_due due, struct vaultd_error *e);
+/* Sends and receives what is possible without waiting. -1: broken; E was given to the
+ * calls under way. */
+int libwire_turn(struct vaultd *v, struct vaultd_error *e);
+
+void libwire_wipe_free(char *p, size_t n);

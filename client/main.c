@@ -1,13 +1,15 @@
 /*
  * main.c - vaultctl(1): find the command, read its options, run it.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "client/ctl.h"
 #include "common/json.h"
-#include "common/secret.h"
 
 const struct command *const command_tables[] = {
 	commands_connect, commands_connection, commands_token, commands_app, commands_folder,
@@ -35,6 +37,29 @@ command_usage(const struct command *k, FILE *to)
 	    k->help);
 	if (k->more != NULL)
 		fprintf(to, "\n%s", k->more);
+}
+
+/* `vaultctl connection` and `vaultctl connection --help`: what there is of it. */
+static bool
+noun_usage(const char *noun, FILE *to)
+{
+	size_t n = strlen(noun);
+	bool any = false;
+
+	for (const struct command *const *t = command_tables; *t != NULL; t++)
+		for (const struct command *k = *t; k->name != NULL; k++)
+			if (strncmp(k->name, noun, n) == 0 && k->name[n] == ' ') {
+				fprintf(to, "  vaultctl %s%s%s\n      %s\n", k->name,
+				    *k->args ? " " : "", k->args, k->help);
+				any = true;
+			}
+	return any;
+}
+
+static bool
+is_help(const char *arg)
+{
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
 }
 
 /* ---- the command line */
@@ -71,6 +96,12 @@ unknown_command(int argc, char **argv)
 	char said[128];
 	const char *close;
 
+	if (strcmp(argv[0], "help") == 0) {
+		usage(stdout);
+		return EX_OK;
+	}
+	if ((argc == 1 || is_help(argv[1])) && noun_usage(argv[0], argc == 1 ? stderr : stdout))
+		return argc == 1 ? EX_USE : EX_OK;
 	for (const struct command *const *t = command_tables; *t != NULL; t++)
 		for (const struct command *k = *t; k->name != NULL && n < 64; k++)
 			names[n++] = k->name;
@@ -109,9 +140,15 @@ take_option(struct ctl *c, int *i, int argc, char **argv)
 
 	if (value != NULL)
 		*value++ = '\0';
-	if (strcmp(name, "json") == 0) {
+	if (strcmp(name, "json") == 0 && value == NULL) {
 		c->json = true;
 		return 0;
+	}
+	if (strcmp(name, "socket") == 0) {
+		if (value == NULL && *i + 1 < argc)
+			value = argv[++*i];
+		c->socket = value;
+		return value != NULL ? 0 : ctl_fail(EX_USE, "option --socket needs a value");
 	}
 	kind = option_kind(c->command, name, &o->name);
 	if (kind == 0)
@@ -139,8 +176,7 @@ parse(struct ctl *c, int argc, char **argv)
 
 		if (!only_args && strcmp(argv[i], "--") == 0)
 			only_args = true;
-		else if (!only_args && (strcmp(argv[i], "--help") == 0 ||
-		    strcmp(argv[i], "-h") == 0)) {
+		else if (!only_args && is_help(argv[i])) {
 			command_usage(c->command, stdout);
 			exit(EX_OK);
 		} else if (!only_args && strncmp(argv[i], "--", 2) == 0)
@@ -159,44 +195,81 @@ parse(struct ctl *c, int argc, char **argv)
 	return EX_USE;
 }
 
+/* The options before the command. *I is left at the command. -1: go on. */
+static int
+global_options(struct ctl *c, int argc, char **argv, int *i)
+{
+	for (; *i < argc && argv[*i][0] == '-'; ++*i) {
+		const char *o = argv[*i];
+
+		if (strcmp(o, "--json") == 0) {
+			c->json = true;
+		} else if (strcmp(o, "--socket") == 0 && *i + 1 < argc) {
+			c->socket = argv[++*i];
+		} else if (strncmp(o, "--socket=", 9) == 0) {
+			c->socket = o + 9;
+		} else if (is_help(o)) {
+			usage(stdout);
+			return EX_OK;
+		} else if (strcmp(o, "--version") == 0) {
+			printf("vaultctl " VERSION "\n");
+			return EX_OK;
+		} else {
+			return ctl_fail(EX_USE, "vaultctl has no option %s; --help lists them", o);
+		}
+	}
+	if (*i < argc)
+		return -1;
+	usage(stderr);
+	return EX_USE;
+}
+
+/* Nothing of ours lands in a file that was opened where a standard stream should be, and
+ * no token in a core. */
+static void
+harden(void)
+{
+	struct rlimit none = { 0 };
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	setrlimit(RLIMIT_CORE, &none);
+	json_wiping_allocator();
+}
+
+static int
+run(struct ctl *c)
+{
+	int rc;
+
+	if (vaultd_open(c->socket, &c->v, &c->error) != 0) {
+		ctl_print_error(c);
+		return EX_FAILED;
+	}
+	rc = c->command->run(c);
+	vaultd_close(c->v);
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return ctl_fail(EX_FAILED, "standard output cannot be written");
+	return rc;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct ctl c = { 0 };
-	const char *socket_path = NULL;
 	size_t words = 0;
-	struct err e;
 	int i = 1, rc;
 
-	for (; i < argc && argv[i][0] == '-'; i++) {
-		if (strcmp(argv[i], "--json") == 0)
-			c.json = true;
-		else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
-			socket_path = argv[++i];
-		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			usage(stdout);
-			return EX_OK;
-		} else if (strcmp(argv[i], "--version") == 0) {
-			printf("vaultctl " VERSION "\n");
-			return EX_OK;
-		} else
-			return ctl_fail(EX_USE, "vaultctl has no option %s; --help lists them", argv[i]);
-	}
-	if (i == argc) {
-		usage(stderr);
-		return EX_USE;
-	}
+	harden();
+	if ((rc = global_options(&c, argc, argv, &i)) >= 0)
+		return rc;
 	if ((c.command = find(argc - i, argv + i, &words)) == NULL)
 		return unknown_command(argc - i, argv + i);
 	if ((rc = parse(&c, argc - i - (int)words, argv + i + words)) != 0)
 		return rc;
-	json_wiping_allocator();
-	if (secret_arena_init(256 << 10, false, &e) != 0 ||
-	    vaultd_open(socket_path, &c.v, &c.error) != 0)
-		return ctl_fail(EX_FAILED, "%s", c.v == NULL ? c.error.message : e.text);
-	rc = c.command->run(&c);
-	vaultd_close(c.v);
-	if (fflush(stdout) != 0)
-		return ctl_fail(EX_FAILED, "standard output cannot be written");
-	return rc;
+	return run(&c);
 }

@@ -12,9 +12,13 @@
  *	vaultd_token_done(&t);
  *	vaultd_close(v);
  *
- * A struct vaultd belongs to one thread at a time. There is no global state; no signal is
- * touched; no allocator is replaced. After fork(2) the child may go on with the same
- * struct: it makes a connection of its own, and the parent's is left alone.
+ * A struct vaultd belongs to one thread at a time; a program may have many. There is no
+ * global state; no signal is raised or touched; no allocator is replaced. What the library
+ * holds of a token it wipes. After fork(2) the child may go on with the same struct: it
+ * makes a connection of its own, and the parent's is left alone.
+ *
+ * Functions that return int return 0, or -1 with the error filled in; then nothing else
+ * was written. Strings are UTF-8. A call is at most 256 KiB, nested at most 16 deep.
  */
 #ifndef VAULTD_H
 #define VAULTD_H
@@ -28,7 +32,10 @@ extern "C" {
 
 struct vaultd;
 
-/* What went wrong, whose move it is, and the next step. Fixed size, nothing to free. */
+/*
+ * What went wrong, whose move it is, and the next step. Fixed size, nothing to free; texts
+ * are cut to fit. Decide by name and retry, show message and advice.
+ */
 struct vaultd_error {
 	char	name[96];	/* "vaultd.Tokens.GrantRevoked"; "" for errors of the library */
 	char	message[400];	/* what was wrong */
@@ -40,16 +47,21 @@ struct vaultd_error {
 };
 
 /*
- * Prepares to talk to the vault at PATH; NULL is $VAULTD_SOCKET, or else
- * /run/vaultd/vaultd.sock. Connects with the first call. 0, or -1 with E (out of memory,
- * path too long). The caller closes.
+ * Prepares to talk to the vault at PATH; NULL or "" is $VAULTD_SOCKET, or else
+ * /run/vaultd/vaultd.sock. Connects with the first call. *RET is the caller's, who closes
+ * it. Errors: out of memory; a path over 107 bytes.
  */
 int vaultd_open(const char *path, struct vaultd **ret, struct vaultd_error *e);
-/* Frees V and wipes its buffers. NULL is fine. */
+
+/* Frees V and wipes its buffers; calls under way get no answer. NULL is fine, and so is
+ * calling it from a callback. */
 void vaultd_close(struct vaultd *v);
 
-/* How long a blocking call may take, in milliseconds; 0 for ever. Default 180000: a
- * refresh may wait for a slow provider. */
+/*
+ * How long a blocking call may take in all, in milliseconds; 0 or less is for ever. The
+ * default is 180000, because a refresh may wait for a slow provider. A call that ends by
+ * it has the retry bit, and its outcome is unknown.
+ */
 void vaultd_timeout(struct vaultd *v, int ms);
 
 /* An access token. Strings are owned by it; vaultd_token_done() wipes and frees them. */
@@ -65,39 +77,66 @@ struct vaultd_token {
 
 /*
  * A token of CONNECTION (an id, "folder/name", or a name in the caller's own workspace)
- * that lives at least MIN_TTL seconds; 0 leaves that to the vault. Blocks while the vault
- * refreshes. A connection that was lost before is made anew, once. 0, or -1 with E.
+ * that lives at least MIN_TTL seconds, at most ten years; 0 leaves that to the vault.
+ * Blocks while the vault refreshes. Asking changes nothing, so a connection that breaks
+ * is made anew and the call repeated, once. *RET is the caller's, who calls
+ * vaultd_token_done(). Errors: vaultd.Vault.NotFound (also for what the caller may not
+ * see), those of vaultd.Tokens, and without a name those of the library: no vault there,
+ * no answer in time, out of memory.
  */
 int vaultd_token_get(struct vaultd *v, const char *connection, int64_t min_ttl,
     struct vaultd_token *ret, struct vaultd_error *e);
-/* The same after an API answered 401 to the token of GENERATION: the vault renews it,
- * unless that has happened already. */
+
+/*
+ * The same after an API answered 401 to the token of GENERATION: the vault renews it,
+ * unless that has happened already. Never call it in a loop: when the next token is
+ * refused too, it is not the token.
+ */
 int vaultd_token_refused(struct vaultd *v, const char *connection, int64_t generation,
     struct vaultd_token *ret, struct vaultd_error *e);
+
+/* Wipes and frees the strings of T, not T itself. A zeroed one is fine. */
 void vaultd_token_done(struct vaultd_token *t);
 
 /*
- * Any method: PARAMETERS is a JSON object as text, or NULL. *RET gets the answer's
- * parameters as text, to be freed with vaultd_free(), which wipes. 0, or -1 with E. The
- * call is not repeated when the connection breaks while it is under way.
+ * Any method of the protocol: PARAMETERS is a JSON object as text, or NULL for none. *RET
+ * gets the answer's parameters as text, to be freed with vaultd_free(). When vaultd was
+ * restarted since the last call, the connection is made anew; when it breaks while the
+ * call is under way, the outcome is unknown and the call is not repeated. Errors: any the
+ * method has; of the library: not a method's name, not an object, and those above.
  */
 int vaultd_call(struct vaultd *v, const char *method, const char *parameters, char **ret,
     struct vaultd_error *e);
+
+/* Wipes and frees a text of vaultd_call(). NULL is fine. */
 void vaultd_free(char *text);
 
 /*
  * For programs with a loop of their own. vaultd_send() queues a call; then wait for
- * vaultd_events() on vaultd_fd() and call vaultd_dispatch(), which sends, receives, and
- * runs DONE for each answer, in the order of the calls: with the parameters as text
- * (borrowed, wiped afterwards), or NULL and E. The descriptor changes when the connection
- * is made anew: ask each time. Do not mix with blocking calls while answers are due.
+ * vaultd_events() on vaultd_fd() (level-triggered) and call vaultd_dispatch(), which sends
+ * and receives what it can without waiting and runs DONE for each answer, in the order of
+ * the calls: with the parameters as text (borrowed, wiped afterwards), or NULL and E
+ * (borrowed). There is no timeout: close, and calls under way are forgotten.
+ *
+ * A callback may call vaultd_send() and vaultd_close(). Blocking calls fail while answers
+ * are due: have another struct vaultd for them.
  */
 typedef void vaultd_done(void *arg, const char *parameters, const struct vaultd_error *e);
+
+/* Returns 0 when DONE will be called once, by vaultd_dispatch(). Errors: as above; when the
+ * vault is too busy to let us in, at once and with the retry bit. */
 int vaultd_send(struct vaultd *v, const char *method, const char *parameters,
     vaultd_done *done, void *arg, struct vaultd_error *e);
-int vaultd_fd(struct vaultd *v);		/* -1: nothing is under way */
-short vaultd_events(struct vaultd *v);		/* POLLIN, POLLOUT */
-/* 0, or -1 with E when the connection broke: the calls under way were answered with E. */
+
+/* The descriptor to wait for, -1 when there is no connection. It changes when the
+ * connection is made anew: ask each time. */
+int vaultd_fd(struct vaultd *v);
+
+/* What to wait for: POLLIN, and POLLOUT while there is something to send. */
+short vaultd_events(struct vaultd *v);
+
+/* -1 with E when the connection broke: the calls under way were answered with E, and the
+ * next vaultd_send() makes a new connection. */
 int vaultd_dispatch(struct vaultd *v, struct vaultd_error *e);
 
 #ifdef __cplusplus

@@ -124,7 +124,8 @@ refused() {	# STATUS PATTERN COMMAND...
 	back=$(bed_consent "$url" --print)
 	state=$(echo "$back" | sed 's/.*state=\([^&]*\).*/\1/') code=$(echo "$back" | sed 's/.*code=\([^&]*\).*/\1/')
 	refused 1 "begun by another user" ctl $BED_BOB call vaultd.Connections.Finish "{\"state\":\"$state\",\"code\":\"$code\"}"
-	refused 1 "was not begun here" ctl $BED_ALICE call vaultd.Connections.Finish "{\"state\":\"$(echo "$state" | tr a-f b-g)\",\"code\":\"$code\"}"
+	case $state in A*) first=B ;; *) first=A ;; esac	# another session's name
+	refused 1 "was not begun here" ctl $BED_ALICE call vaultd.Connections.Finish "{\"state\":\"$first${state:1}\",\"code\":\"$code\"}"
 	refused 1 "names no issuer" ctl $BED_ALICE call vaultd.Connections.Finish "{\"state\":\"$state\",\"code\":\"$code\"}"
 }
 

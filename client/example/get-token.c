@@ -1,7 +1,8 @@
 /*
- * get-token.c - the smallest useful program: a valid token, and where to send it.
+ * get-token.c - the smallest useful program: a valid token, as the header an API wants.
  *
  *	cc get-token.c $(pkg-config --cflags --libs libvaultd) -o get-token
+ *	./get-token github
  */
 #include <stdio.h>
 
@@ -10,20 +11,19 @@
 int
 main(int argc, char **argv)
 {
-	struct vaultd *v;
-	struct vaultd_token t;
+	struct vaultd *v = NULL;
+	struct vaultd_token t = { 0 };
 	struct vaultd_error e;
-	int rc = 1;
+	int rc = 0;
 
-	if (argc != 2 || vaultd_open(NULL, &v, &e) != 0)
-		return 2;
-	if (vaultd_token_get(v, argv[1], 0, &t, &e) != 0) {
+	if (vaultd_open(NULL, &v, &e) != 0 ||
+	    vaultd_token_get(v, argc > 1 ? argv[1] : "", 0, &t, &e) != 0) {
 		fprintf(stderr, "%s\n%s\n", e.message, e.advice);
+		rc = 1;
 	} else {
 		printf("%s %s\n", t.token_type, t.access_token);
-		vaultd_token_done(&t);
-		rc = 0;
 	}
+	vaultd_token_done(&t);
 	vaultd_close(v);
 	return rc;
 }

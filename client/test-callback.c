@@ -1,0 +1,286 @@
+/*
+ * test-callback.c - the listener for redirects against a browser that is a thread here.
+ */
+#include "tests/unit.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/callback.h"
+
+#define URL "https://idp.example/authorize?client_id=x&state=s%2D1&scope=a"
+
+static int
+loopback(int port)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (port != 0) {
+		T_EQ(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+		return fd;
+	}
+	T_EQ(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+	return fd;
+}
+
+static int
+port_of(int fd)
+{
+	struct sockaddr_in sa;
+	socklen_t len = sizeof sa;
+
+	T_EQ(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	return ntohs(sa.sin_port);
+}
+
+static int
+free_port(void)
+{
+	int fd = loopback(0), port = port_of(fd);
+
+	close(fd);
+	return port;
+}
+
+/* Listens at PATH on loopback; nothing is pasted. */
+static void
+open_at(struct callback *c, const char *host, const char *path)
+{
+	char uri[200];
+
+	snprintf(uri, sizeof uri, "http://%s:%d%s", host, free_port(), path);
+	callback_open(c, uri, URL, false);
+	c->in.fd = -1;
+}
+
+/* ---- the browser */
+
+struct browser {
+	pthread_t	 thread;
+	int		 port;
+	const char	*target[6];	/* NULL ended; each is fetched in turn */
+	char		 answer[6][4096];
+};
+
+static void *
+browse(void *arg)
+{
+	struct browser *b = arg;
+	int idle = loopback(b->port);	/* browsers open connections ahead of need */
+
+	for (int i = 0; b->target[i] != NULL; i++) {
+		int fd = loopback(b->port);
+		char text[600];
+		ssize_t n;
+		size_t got = 0;
+		int len = snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n",
+		    b->target[i]);
+
+		for (int k = 0; k < len; k += 40)	/* in pieces */
+			(void)!write(fd, text + k, (size_t)(len - k < 40 ? len - k : 40));
+		while ((n = read(fd, b->answer[i] + got, sizeof b->answer[i] - 1 - got)) > 0)
+			got += (size_t)n;
+		close(fd);
+	}
+	close(idle);
+	return NULL;
+}
+
+static void
+no_tick(void *arg, int left)
+{
+	(void)arg;
+	(void)left;
+}
+
+TEST(only_our_own_answer_at_the_exact_path_is_taken)
+{
+	struct callback c;
+	struct redirected r;
+	struct browser b = { .target = { "/favicon.ico", "/cb/?state=s-1&code=x", "/cb",
+	    "/cb?state=other&code=x", "/cb?code=a%2Fb+c&state=s-1&iss=https%3A%2F%2Fidp", NULL } };
+
+	open_at(&c, "127.0.0.1", "/cb");
+	T_OK(callback_listens(&c));
+	b.port = c.port;
+	pthread_create(&b.thread, NULL, browse, &b);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	callback_answer(&c, true, "a <b> & c");
+	pthread_join(b.thread, NULL);
+	callback_close(&c);
+	T_STR(r.code, "a/b c");
+	T_STR(r.state, "s-1");
+	T_STR(r.iss, "https://idp");
+	for (int i = 0; i < 3; i++)
+		T_HAS(b.answer[i], "404 Not Found");
+	T_HAS(b.answer[3], "Another sign-in");
+	T_HAS(b.answer[4], "200 OK");
+	T_HAS(b.answer[4], "<h1>Connected</h1><p>a &lt;b> &amp; c");
+}
+
+TEST(what_the_provider_refused_comes_through)
+{
+	struct callback c;
+	struct redirected r;
+	struct browser b = { .target = {
+	    "/?error=access_denied&error_description=no%20thanks&state=s-1", NULL } };
+
+	open_at(&c, "localhost", "");
+	T_OK(callback_listens(&c));
+	b.port = c.port;
+	pthread_create(&b.thread, NULL, browse, &b);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	callback_answer(&c, false, "declined");
+	pthread_join(b.thread, NULL);
+	callback_close(&c);
+	T_STR(r.error, "access_denied");
+	T_STR(r.description, "no thanks");
+	T_STR(r.code, "");
+	T_HAS(b.answer[0], "Not connected");
+}
+
+TEST(six_is_listened_on)
+{
+	struct callback c;
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0) {
+		open_at(&c, "[::1]", "/cb");
+		T_OK(callback_listens(&c));
+		T_EQ(c.listener[0], -1);
+		callback_close(&c);
+	}
+	close(fd);
+}
+
+/* ---- pasting */
+
+TEST(a_pasted_address_is_taken)
+{
+	const char *said = "\nnonsense\nhttps://h/cb?state=other&code=1\n"
+	    "  http://127.0.0.1:1/cb?state=s-1&code=xyz#_\n";
+	struct callback c;
+	struct redirected r;
+	int p[2];
+
+	T_EQ(pipe(p), 0);
+	callback_open(&c, "https://app.example/cb", URL, false);
+	T_NOT(callback_listens(&c));
+	T_HAS(c.why, "not on this machine");
+	c.in.fd = p[0];
+	T_EQ(write(p[1], said, strlen(said)), (ssize_t)strlen(said));
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	T_STR(r.code, "xyz");
+	callback_close(&c);
+	close(p[1]);
+}
+
+TEST(nothing_can_come_any_more)
+{
+	struct callback c;
+	struct redirected r;
+	int p[2];
+
+	T_EQ(pipe(p), 0);
+	close(p[1]);
+	callback_open(&c, "http://127.0.0.1:9/cb", URL, true);
+	T_NOT(callback_listens(&c));
+	c.in.fd = p[0];
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 0);
+	callback_close(&c);
+}
+
+/* ---- ends */
+
+TEST(a_taken_port_is_said)
+{
+	int fd = loopback(0);
+	char uri[100];
+	struct callback c;
+
+	T_EQ(listen(fd, 1), 0);
+	snprintf(uri, sizeof uri, "http://localhost:%d/cb", port_of(fd));
+	callback_open(&c, uri, URL, false);
+	T_NOT(callback_listens(&c));
+	T_HAS(c.why, "Address already in use");
+	callback_close(&c);
+	close(fd);
+}
+
+TEST(time_runs_out)
+{
+	struct callback c;
+	struct redirected r;
+
+	open_at(&c, "127.0.0.1", "/cb");
+	T_EQ(callback_wait(&c, 1, no_tick, NULL, &r), 0);
+	callback_close(&c);
+}
+
+static void
+interrupt(void *arg, int left)
+{
+	(void)arg;
+	(void)left;
+	kill(getpid(), SIGINT);
+}
+
+TEST(an_interrupt_ends_the_wait_and_not_the_program)
+{
+	struct callback c;
+	struct redirected r;
+
+	open_at(&c, "127.0.0.1", "/cb");
+	T_EQ(callback_wait(&c, 10, interrupt, NULL, &r), -1);
+	callback_close(&c);
+}
+
+/* ---- queries and addresses */
+
+TEST(queries_are_read_with_care)
+{
+	struct redirected r;
+	char *long_one = malloc(9100);
+
+	T_OK(redirected_parse("state=a&code=b", &r));
+	T_NOT(redirected_parse("state=a", &r));
+	T_NOT(redirected_parse("code=b", &r));
+	T_NOT(redirected_parse("", &r));
+	T_NOT(redirected_parse("?state=a&code=b%00c", &r));
+	T_OK(redirected_parse("?state=a%&code=%zz", &r));
+	T_STR(r.state, "a%");
+	T_STR(r.code, "%zz");
+	strcpy(long_one, "?state=a&code=");
+	memset(long_one + 14, 'x', 9000);
+	long_one[9014] = '\0';
+	T_NOT(redirected_parse(long_one, &r));
+	free(long_one);
+}
+
+TEST(addresses_elsewhere_are_not_listened_on)
+{
+	static const char *const bad[] = { "https://localhost:1/cb", "http://example.org:1/cb",
+		"http://127.0.0.1.example.org:1/", "http://localhost:0/", "http://localhost:70000/",
+		"http://localhost:1x/", "http://[::1", "http://", "", "http://localhost@evil:1/" };
+	struct callback c;
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		callback_open(&c, bad[i], "x", false);
+		if (callback_listens(&c))
+			fail_msg("listens for %s", bad[i]);
+		callback_close(&c);
+	}
+}
+
+int
+main(void)
+{
+	return unit_run();
+}

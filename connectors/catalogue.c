@@ -222,6 +222,9 @@ read_var(struct reader *r, const char *ptr, const char *name, json_t *v)
 			return bad(r, ptr, false, "a variable's label, default and suffix are strings, "
 			    "url is true or false");
 	}
+	key = json_string_value(json_object_get(v, "suffix"));
+	if (key != NULL && *key != '.')
+		return bad(r, ptr, false, "a suffix begins with '.': else it fits other names too");
 	to->name = strdup(name);
 	to->label = copy_member(v, "label");
 	to->dflt = copy_member(v, "default");

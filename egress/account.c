@@ -12,7 +12,8 @@
 #include "egress/egress.h"
 #include "egress/http.h"
 
-#define PROBE_S 15
+#define PROBE_S		15
+#define ACCOUNT_S	6	/* shorter than vaultd waits when it asks about an attempt */
 
 static int
 put(struct secret *to, const char *text, struct err *e)
@@ -47,16 +48,31 @@ read_account(const struct connector *c, const struct secret *body, char *out, si
 		snprintf(out, cap, "%s", s);
 }
 
-int
-token_probe(struct egress *x, const struct connector *c, const struct destination *d,
-    const struct secret *token, char *out, size_t cap, struct err *e)
+/* One line of a header: no token of any kind holds anything but visible ASCII. */
+static bool
+fits_header(const struct secret *token)
+{
+	for (size_t i = 0; i < token->len; i++)
+		if (token->p[i] <= 0x20 || token->p[i] >= 0x7f)
+			return false;
+	return token->len > 0;
+}
+
+static int
+probe(struct egress *x, const struct connector *c, const struct destination *d,
+    const struct secret *token, unsigned timeout_s, char *out, size_t cap, struct err *e)
 {
 	AUTO(secret) auth = { 0 };
-	struct http_request q = { .method = "GET", .url = d->probe_url, .timeout_s = PROBE_S,
-		.authorization = &auth };
+	struct http_request q = { .method = "GET", .url = d->probe_url,
+		.timeout_s = timeout_s, .authorization = &auth };
 	struct http_answer a = { 0 };
 	char line[4][200];
 
+	if (!fits_header(token)) {
+		err_name(e, ERR_INVALID_PARAMETER, "a token is visible ASCII without spaces");
+		err_detail(e, "parameter", "token");
+		return e->code;
+	}
 	if (d->probe_url[0] == '\0')
 		return 0;
 	for (size_t i = 0; i < c->nprobe_headers; i++) {
@@ -84,12 +100,19 @@ token_probe(struct egress *x, const struct connector *c, const struct destinatio
 	return (int)e->code;
 }
 
+int
+token_probe(struct egress *x, const struct connector *c, const struct destination *d,
+    const struct secret *token, char *out, size_t cap, struct err *e)
+{
+	return probe(x, c, d, token, PROBE_S, out, cap, e);
+}
+
 void
 account_probe(struct egress *x, const struct connector *c, const struct destination *d,
     const struct secret *token, char *out, size_t cap)
 {
 	struct err e;
 
-	if (token_probe(x, c, d, token, out, cap, &e) != 0)
+	if (probe(x, c, d, token, ACCOUNT_S, out, cap, &e) != 0)
 		log_info("the account of a new connection is not known: %s", e.text);
 }

@@ -4,6 +4,7 @@
 #include "egress/diagnose.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/errors.h"
@@ -56,12 +57,54 @@ meaning_of(enum exchange_kind kind, const char *code)
 void
 redact(char *text, const struct secret *secret)
 {
-	char *at;
+	size_t len = strlen(text);
+	char *at = text;
 
 	if (secret->len < 4)
 		return;
-	while ((at = memmem(text, strlen(text), secret->p, secret->len)) != NULL)
+	for (; (at = memmem(at, len - (size_t)(at - text), secret->p, secret->len)) != NULL;
+	    at += secret->len)
 		memset(at, '*', secret->len);
+	/* Texts are cut: the beginning of a secret may be what is left of it. */
+	for (size_t n = secret->len < len ? secret->len : len; n >= 4; n--)
+		if (memcmp(text + len - n, secret->p, n) == 0) {
+			memset(text + len - n, '*', n);
+			break;
+		}
+}
+
+/*
+ * Entra ID says what it means by a number in the description; `error` is a broad class.
+ * https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes
+ */
+static const struct { unsigned number; enum err_id id; } aadsts[] = {
+	{ 50011, ERR_REDIRECT_URI_MISMATCH },
+	{ 50055, ERR_SIGNIN_REQUIRED },		/* password expired */
+	{ 50076, ERR_SIGNIN_REQUIRED },		/* MFA */
+	{ 50079, ERR_SIGNIN_REQUIRED },
+	{ 50158, ERR_SIGNIN_REQUIRED },
+	{ 50173, ERR_GRANT_REVOKED },		/* password changed */
+	{ 65001, ERR_SIGNIN_REQUIRED },		/* consent */
+	{ 70000, ERR_GRANT_REVOKED },
+	{ 70008, ERR_GRANT_REVOKED },
+	{ 700082, ERR_GRANT_REVOKED },		/* idle too long */
+	{ 700084, ERR_GRANT_REVOKED },
+	{ 90002, ERR_WRONG_TENANT },
+	{ 7000215, ERR_CLIENT_SECRET_WRONG },
+	{ 7000222, ERR_CLIENT_SECRET_WRONG },	/* ended */
+};
+
+static enum err_id
+meaning_of_aadsts(enum exchange_kind kind, const char *description)
+{
+	const char *at = strstr(description, "AADSTS");
+	unsigned long n = at == NULL ? 0 : strtoul(at + 6, NULL, 10);
+
+	for (size_t i = 0; i < sizeof aadsts / sizeof *aadsts; i++)
+		if (aadsts[i].number == n)
+			return kind == EX_CODE && aadsts[i].id == ERR_GRANT_REVOKED ?
+			    ERR_CODE_REJECTED : aadsts[i].id;
+	return ERR_NONE;
 }
 
 /* Atlassian answers 403 unauthorized_client for a spent refresh token. */
@@ -77,8 +120,10 @@ static void
 refused(enum exchange_kind kind, const struct http_answer *a, const struct reply *p,
     struct exchange_result *ret)
 {
-	enum err_id id = spent_elsewhere(kind, a, p) ? ERR_GRANT_REVOKED :
-	    meaning_of(kind, p->error);
+	enum err_id id = meaning_of_aadsts(kind, p->description);
+
+	if (id == ERR_NONE)
+		id = spent_elsewhere(kind, a, p) ? ERR_GRANT_REVOKED : meaning_of(kind, p->error);
 
 	ret->phase = PHASE_REJECTED;
 	if (id == ERR_PROVIDER_DOWN && a->status >= 500)
@@ -99,6 +144,9 @@ by_status(const struct http_answer *a, struct exchange_result *ret)
 	} else if (s >= 500) {
 		ret->phase = PHASE_AMBIGUOUS;
 		err_name(&ret->err, ERR_PROVIDER_DOWN, "the provider answered %u", s);
+	} else if (s == 401) {		/* RFC 6749 section 5.2: client authentication failed */
+		err_name(&ret->err, ERR_CLIENT_SECRET_WRONG, "the provider answered 401 to the "
+		    "client's id and secret");
 	} else if (s == 404) {
 		err_name(&ret->err, ERR_WRONG_TENANT, "the provider answered 404: no such tenant or "
 		    "address");

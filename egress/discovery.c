@@ -10,7 +10,19 @@
 #include "egress/egress.h"
 #include "egress/http.h"
 
-#define DISCOVERY_S 20
+#define DISCOVERY_S 15	/* twice, within what vaultd waits */
+
+/* People and browsers are shown these: nothing in them but a plain URL. */
+static bool
+plain(const char *url)
+{
+	char host[256];
+
+	for (const char *p = url; *p != '\0'; p++)
+		if (*p <= 0x20 || *p >= 0x7f || strchr("\"\\<>^`{|}#", *p) != NULL)
+			return false;
+	return strlen(url) < EX_URL && http_host(url, host, sizeof host);
+}
 
 static int
 take_url(json_t *o, const char *name, bool required, char *ret, struct err *e)
@@ -19,7 +31,7 @@ take_url(json_t *o, const char *name, bool required, char *ret, struct err *e)
 
 	if (s == NULL && !required)
 		return 0;
-	if (s == NULL || strncmp(s, "https://", 8) != 0 || strlen(s) >= EX_URL)
+	if (s == NULL || !plain(s))
 		return err_name(e, ERR_BAD_ANSWER, "the issuer's metadata has no usable %s", name);
 	snprintf(ret, EX_URL, "%s", s);
 	return 0;
@@ -48,29 +60,62 @@ read_metadata(json_t *o, struct destination *d, bool *iss_required, struct err *
 	return take_url(o, "userinfo_endpoint", false, d->probe_url, e);
 }
 
-int
-discover(struct egress *x, struct destination *d, bool *iss_required, struct err *e)
+/* Where the metadata is: OpenID Discovery section 4 appends, RFC 8414 section 3 puts it
+ * between host and path. */
+static void
+metadata_url(const char *issuer, bool openid, char *out, size_t cap)
 {
-	char url[EX_URL + 64];
-	size_t n = strlen(d->issuer);
+	size_t n = strlen(issuer), host;
+
+	if (n > 0 && issuer[n - 1] == '/')
+		n--;
+	host = n > 8 ? 8 + strcspn(issuer + 8, "/") : n;
+	if (openid || host > n)
+		host = n;
+	snprintf(out, cap, "%.*s/.well-known/%s%.*s", (int)host, issuer,
+	    openid ? "openid-configuration" : "oauth-authorization-server", (int)(n - host),
+	    issuer + host);
+}
+
+/* One place. *RET_MISSING: there is nothing at it. */
+static int
+fetch(struct egress *x, const char *url, json_t **ret, bool *ret_missing, struct err *e)
+{
 	struct http_request q = { .method = "GET", .url = url, .timeout_s = DISCOVERY_S };
 	struct http_answer a = { 0 };
-	json_t *o = NULL;
-	int rc;
 
-	snprintf(url, sizeof url, "%.*s/.well-known/openid-configuration",
-	    (int)(n > 0 && d->issuer[n - 1] == '/' ? n - 1 : n), d->issuer);
 	http_send(x, &q, &a);
 	e->code = 0;
+	*ret_missing = a.phase == PHASE_ANSWERED && a.status == 404;
 	if (a.phase != PHASE_ANSWERED)
 		*e = a.err;
 	else if (a.status != 200)
 		err_name(e, ERR_BAD_ANSWER, "%.200s answered %u", url, a.status);
-	else if ((o = json_parse((struct slice){ a.body.p, a.body.len }, HTTP_ANSWER_MAX, e)) ==
-	    NULL)
+	else if ((*ret = json_parse((struct slice){ a.body.p, a.body.len }, HTTP_ANSWER_MAX,
+		e)) == NULL)
 		err_name(e, ERR_BAD_ANSWER, "%.200s is not JSON", url);
-	rc = o == NULL ? (int)e->code : read_metadata(o, d, iss_required, e);
-	json_decref(o);
 	http_answer_done(&a);
-	return rc;
+	return (int)e->code;
+}
+
+int
+discover(struct egress *x, struct destination *d, bool *iss_required, struct err *e)
+{
+	char url[EX_URL + 64];
+	json_auto_t *o = NULL;
+	bool missing;
+	int rc;
+
+	metadata_url(d->issuer, true, url, sizeof url);
+	rc = fetch(x, url, &o, &missing, e);
+	if (missing) {
+		struct err second;
+
+		metadata_url(d->issuer, false, url, sizeof url);
+		if (fetch(x, url, &o, &missing, &second) == 0)
+			rc = 0;
+		else if (!missing)
+			rc = (*e = second).code;
+	}
+	return rc != 0 ? rc : read_metadata(o, d, iss_required, e);
 }

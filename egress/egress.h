@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "common/exchange.h"
 #include "common/keyline.h"
@@ -29,15 +30,20 @@ struct egress {
 	struct work		*work;
 	struct client		*clients;
 	uint64_t		 epoch;		/* newest said hello with */
-	struct id		 vault;		/* loop thread sets, workers read: under mutex */
-	pthread_mutex_t		 mutex;		/* vault, keyline, fingerprint key */
+	pthread_mutex_t		 vault_mutex;	/* held for moments: the loop takes it */
+	struct id		 vault;		/* loop thread sets, workers read */
+	pthread_mutex_t		 keys_mutex;	/* held while vault-hsm answers: workers only */
 	struct keyline		 keys;
 	unsigned char		*fingerprint_key;	/* 32 locked bytes; NULL until made */
+	atomic_bool		 large;		/* an answer over HTTP_LARGE is being read */
 	bool			 stopping;
 };
 
+/* The mutexes. */
+void egress_init(struct egress *x);
 /* The vault's id as vaultd said it. */
 struct id egress_vault(struct egress *x);
+void egress_set_vault(struct egress *x, const struct id *vault);
 
 /* Keys, from any thread: one line to vault-hsm, one question at a time. */
 int keys_make(struct egress *x, enum purpose p, const struct id *record,

@@ -8,70 +8,19 @@
  * (EGRESS_DROP).
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/auto.h"
 #include "common/errors.h"
-#include "common/json.h"
-#include "common/log.h"
-#include "egress/account.h"
-#include "egress/destination.h"
-#include "egress/diagnose.h"
+#include "common/role.h"
 #include "egress/egress.h"
+#include "egress/flight.h"
 #include "egress/oauth.h"
 #include "egress/ops.h"
+#include "egress/outcome.h"
 #include "egress/spool.h"
 
-#define WITHOUT_EXPIRY_S	3600
-
-/* All that turns an answer into sealed results; what of it must survive a crash is in the
- * spool file's header (wraps) and sealed part (the rest). */
-struct flight {
-	enum exchange_kind	 kind;
-	struct id		 attempt, connection;
-	uint64_t		 grant_version, release_version;
-	struct destination	 d;
-	char			 client_id[512], nonce[64], scope[EX_SCOPE];
-	unsigned char		 sent_print[32];
-	struct secret		 spool_dek, grant_dek, release_dek;
-	struct buf		 spool_wrap, grant_wrap, release_wrap;
-	bool			 release_new;
-	/* only before the request is sent */
-	struct app_secret	 app;
-	struct flow_secret	 flow;
-	struct grant_secret	 grant;
-	struct secret		 code;
-};
-
-static void
-flight_free(void *p)
-{
-	struct flight *f = p;
-
-	secret_done(&f->spool_dek);
-	secret_done(&f->grant_dek);
-	secret_done(&f->release_dek);
-	buf_done(&f->spool_wrap);
-	buf_done(&f->grant_wrap);
-	buf_done(&f->release_wrap);
-	app_secret_done(&f->app);
-	flow_secret_done(&f->flow);
-	grant_secret_done(&f->grant);
-	secret_done(&f->code);
-	free(f);
-}
-
-static struct flight *
-flight_new(struct job *j)
-{
-	struct flight *f = calloc(1, sizeof *f);
-
-	must(f != NULL);
-	j->state = f;
-	j->done_state = flight_free;
-	return f;
-}
+#define BODY_ROOM	16000	/* of an ordinary answer, taken before sending */
 
 /* ---- before: open, compare, make keys */
 
@@ -95,6 +44,9 @@ open_secrets(struct egress *x, const struct exchange *q, struct flight *f, struc
 		return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for different "
 		    "destinations: nothing is sent");
 	f->d = f->app.d;
+	if (q->iss[0] != '\0' && f->d.issuer[0] != '\0' && strcmp(q->iss, f->d.issuer) != 0)
+		return err_name(e, ERR_ISSUER_MISMATCH, "the sign-in came back from another issuer "
+		    "than the app was registered for");
 	return 0;
 }
 
@@ -125,13 +77,17 @@ fill(struct egress *x, struct exchange *q, struct flight *f, struct err *e)
 	snprintf(f->scope, sizeof f->scope, "%s", q->scope);
 	if (open_secrets(x, q, f, e) != 0)
 		return e->code;
-	snprintf(f->client_id, sizeof f->client_id, "%s", f->app.client_id);
 	snprintf(f->nonce, sizeof f->nonce, "%s", f->flow.nonce);
 	if (q->kind == EX_CODE)
 		f->code = secret_take(&q->code);
-	else if (keys_fingerprint(x, &f->grant.refresh_token, f->sent_print, e) != 0)
+	/* A code is not a refresh token, and its print goes nowhere: the key is in memory
+	 * then, and no HSM is needed once the answer is there. */
+	if (keys_fingerprint(x, q->kind == EX_CODE ? &f->code : &f->grant.refresh_token,
+		f->sent_print, e) != 0)
 		return e->code;
-	return make_keys(x, q, f, e);
+	if (q->kind == EX_CODE)
+		memset(f->sent_print, 0, sizeof f->sent_print);
+	return make_keys(x, q, f, e) != 0 ? (int)e->code : flight_reserve(f, e);
 }
 
 static int exchange_perform(struct job *j, struct err *e);
@@ -155,264 +111,15 @@ exchange_prepare(struct job *j, struct err *e)
 	return rc;
 }
 
-/* ---- the spool file */
-
-static bool
-header_put(const struct flight *f, struct msg *m)
-{
-	msg_put_slice(m, buf_slice(&f->spool_wrap));
-	msg_put_slice(m, buf_slice(&f->grant_wrap));
-	msg_put_slice(m, buf_slice(&f->release_wrap));
-	msg_put_u8(m, f->release_new);
-	msg_put_id(m, &f->connection);
-	return msg_ok(m);
-}
+/* ---- the request */
 
 static int
 before_send(void *arg, struct err *e)
 {
 	struct job *j = arg;
-	struct flight *f = j->state;
-	AUTO(msg) m = { 0 };
 
-	if (!header_put(f, &m) ||
-	    spool_create(j->x->spool, &f->attempt, msg_slice(&m), e) != 0)
-		return err_name(e, ERR_STORE_UNWRITABLE, "the spool cannot be written: nothing was "
-		    "sent, the grant is unharmed");
-	return 0;
+	return flight_begin(j->x, j->state, e);
 }
-
-static void
-answer_put(const struct flight *f, const struct http_answer *a, struct msg *m)
-{
-	msg_secret(m);
-	msg_put_u8(m, (uint8_t)f->kind);
-	msg_put_u64(m, f->grant_version);
-	msg_put_u64(m, f->release_version);
-	destination_put(m, &f->d);
-	msg_put_str(m, f->client_id);
-	msg_put_str(m, f->nonce);
-	msg_put_str(m, f->scope);
-	msg_put_raw(m, f->sent_print, sizeof f->sent_print);
-	msg_put_u32(m, a->status);
-	msg_put_str(m, a->content_type);
-	msg_put_u32(m, a->retry_after_s);
-	msg_put_u32(m, (uint32_t)a->skew_s);
-	msg_put_secret(m, &a->body);
-}
-
-static int
-answer_get(struct slice plain, struct flight *f, struct http_answer *a, struct err *e)
-{
-	struct slice print;
-	struct msg m;
-
-	msg_read(&m, plain);
-	f->kind = msg_get_u8(&m);
-	f->grant_version = msg_get_u64(&m);
-	f->release_version = msg_get_u64(&m);
-	destination_get(&m, &f->d);
-	msg_get_str(&m, f->client_id, sizeof f->client_id);
-	msg_get_str(&m, f->nonce, sizeof f->nonce);
-	msg_get_str(&m, f->scope, sizeof f->scope);
-	print = msg_get_raw(&m, sizeof f->sent_print);
-	if (print.len == sizeof f->sent_print)
-		memcpy(f->sent_print, print.p, print.len);
-	a->phase = PHASE_ANSWERED;
-	a->status = msg_get_u32(&m);
-	msg_get_str(&m, a->content_type, sizeof a->content_type);
-	a->retry_after_s = msg_get_u32(&m);
-	a->skew_s = (int32_t)msg_get_u32(&m);
-	if (!m.failed && msg_get_secret(&m, &a->body, e) != 0)
-		return e->code;
-	return msg_end(&m, "spooled answer", e);
-}
-
-static bool
-keep_answer(struct egress *x, const struct flight *f, const struct http_answer *a)
-{
-	AUTO(msg) m = { 0 };
-	AUTO(buf) blob = { 0 };
-	struct err e;
-
-	answer_put(f, a, &m);
-	if (msg_ok(&m) && keys_seal(x, PURPOSE_GRANT, &f->attempt, 1, &f->spool_dek,
-		msg_slice(&m), &blob, &e) == 0 &&
-	    spool_write(x->spool, &f->attempt, buf_slice(&blob), &e) == 0)
-		return true;
-	log_error("an answer could not be spooled, it is in memory alone: %s", e.text);
-	return false;
-}
-
-/* ---- after: parse, check, seal */
-
-static int
-seal_fragment(struct egress *x, const struct flight *f, const struct reply *p,
-    struct exchange_result *res, struct err *e)
-{
-	AUTO(secret) text = { 0 };
-	const char *scope = p->scope[0] != '\0' ? p->scope : f->scope;
-
-	if (fragment_make(&p->access_token, p->token_type, scope, &text, e) != 0)
-		return e->code;
-	return keys_seal(x, PURPOSE_RELEASE, &f->connection, f->release_version,
-	    &f->release_dek, (struct slice){ text.p, text.len }, &res->release_blob, e);
-}
-
-static int
-seal_grant(struct egress *x, const struct flight *f, struct reply *p,
-    struct exchange_result *res, struct err *e)
-{
-	struct grant_secret g = { .d = f->d };
-	AUTO(secret) plain = { 0 };
-	int rc;
-
-	if (p->refresh_token.len == 0)	/* absent or empty: the old one stays */
-		return 0;
-	g.refresh_token = secret_take(&p->refresh_token);
-	rc = keys_fingerprint(x, &g.refresh_token, res->fingerprint, e);
-	if (rc == 0)
-		rc = grant_secret_put(&g, &plain, e);
-	grant_secret_done(&g);
-	if (rc != 0)
-		return rc;
-	if (!buf_add(&res->grant_wrap, f->grant_wrap.p, f->grant_wrap.len))
-		return err_set(e, V_LIMIT, "out of memory");
-	return keys_seal(x, PURPOSE_GRANT, &f->connection, f->grant_version, &f->grant_dek,
-	    (struct slice){ plain.p, plain.len }, &res->grant_blob, e);
-}
-
-static bool
-has_word(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = text; (p = strstr(p, word)) != NULL; p += n)
-		if ((p == text || p[-1] == ' ') && (p[n] == '\0' || p[n] == ' '))
-			return true;
-	return false;
-}
-
-/* What a provider says it granted must hold what the connector cannot do without.
- * offline_access shows in the refresh token; many providers do not list it. */
-static int
-check_scopes(const struct connector *c, const struct reply *p, struct err *e)
-{
-	if (p->scope[0] == '\0')
-		return 0;
-	for (size_t i = 0; i < c->nmandatory; i++) {
-		const char *s = c->scopes_mandatory[i];
-
-		if (has_word(p->scope, s) ||
-		    (strcmp(s, "offline_access") == 0 && p->refresh_token.len > 0))
-			continue;
-		return err_name(e, ERR_SCOPE_INSUFFICIENT, "scope '%.60s' is required and was not "
-		    "granted", s);
-	}
-	return 0;
-}
-
-/* OpenID Core section 3.1.3.7, without the signature: the token came over TLS directly. */
-static int
-check_id_token(const struct flight *f, const struct connector *c, const struct reply *p,
-    struct exchange_result *res, struct err *e)
-{
-	struct id_claims claims;
-
-	if (p->id_token.len == 0 || f->kind != EX_CODE)
-		return 0;
-	if (reply_id_token(&p->id_token, f->client_id,
-		c->account_from == ACCOUNT_ID_TOKEN ? c->account_member : NULL, &claims, e) != 0)
-		return err_name(e, ERR_BAD_ANSWER, "the provider's ID token cannot be read");
-	if (f->d.issuer[0] != '\0' && strcmp(claims.iss, f->d.issuer) != 0) {
-		err_name(e, ERR_ISSUER_MISMATCH, "the ID token names another issuer");
-		err_detail(e, "expected", "%s", f->d.issuer);
-		err_detail(e, "got", "%s", claims.iss);
-		return e->code;
-	}
-	if (!claims.aud_ok || (f->nonce[0] != '\0' && strcmp(claims.nonce, f->nonce) != 0))
-		return err_name(e, ERR_ISSUER_MISMATCH, "the ID token is not for this sign-in");
-	snprintf(res->account, sizeof res->account, "%s", claims.account);
-	return 0;
-}
-
-static void
-note_expiry(const struct connector *c, const struct reply *p, const struct flight *f,
-    struct exchange_result *res)
-{
-	res->refresh_expires_in_s = p->refresh_expires_in_s;
-	if (p->has_expires)
-		res->expires_in_s = p->expires_in_s;
-	else if (c->default_expires_s != 0)
-		res->expires_in_s = c->default_expires_s;
-	else if (p->refresh_token.len > 0 || f->kind == EX_REFRESH)
-		res->expires_in_s = WITHOUT_EXPIRY_S;
-}
-
-static int
-use_tokens(struct egress *x, const struct flight *f, struct reply *p,
-    struct exchange_result *res, struct err *e)
-{
-	const struct connector *c = catalogue_find(&x->catalogue, f->d.connector);
-
-	if (check_id_token(f, c, p, res, e) != 0 || check_scopes(c, p, e) != 0)
-		return e->code;
-	note_expiry(c, p, f, res);
-	snprintf(res->scope, sizeof res->scope, "%s", p->scope);
-	snprintf(res->api_base, sizeof res->api_base, "%s", f->d.api_base);
-	if (p->account[0] != '\0')
-		snprintf(res->account, sizeof res->account, "%s", p->account);
-	res->captured = p->captured;
-	memcpy(res->fingerprint_sent, f->sent_print, sizeof f->sent_print);
-	memcpy(res->fingerprint, f->sent_print, sizeof f->sent_print);
-	if (f->kind == EX_CODE && c->account_from == ACCOUNT_PROBE)
-		account_probe(x, c, &f->d, &p->access_token, res->account, sizeof res->account);
-	if (seal_fragment(x, f, p, res, e) != 0 || seal_grant(x, f, p, res, e) != 0)
-		return e->code;
-	if (f->release_new && !buf_add(&res->release_wrap, f->release_wrap.p,
-		f->release_wrap.len))
-		return err_set(e, V_LIMIT, "out of memory");
-	return 0;
-}
-
-static void
-redact_all(const struct flight *f, struct reply *p)
-{
-	redact(p->description, &f->app.client_secret);
-	redact(p->description, &f->grant.refresh_token);
-	redact(p->description, &f->code);
-	redact(p->description, &f->flow.verifier);
-	redact(p->description, &p->access_token);
-	redact(p->description, &p->refresh_token);
-}
-
-static void
-judge(struct egress *x, struct flight *f, const struct http_answer *a,
-    struct exchange_result *res)
-{
-	const struct connector *c = catalogue_find(&x->catalogue, f->d.connector);
-	struct reply p = { 0 };
-	struct err e = { 0 };
-	int rc = c == NULL ? V_NOT_FOUND : reply_parse((struct slice){ a->body.p, a->body.len },
-	    a->content_type, c, &p, &e);
-
-	if (c == NULL) {
-		res->phase = PHASE_AMBIGUOUS;
-		err_name(&res->err, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
-		    "vault-egress: the answer is kept", f->d.connector);
-	} else {
-		redact_all(f, &p);
-		diagnose(f->kind, a, rc == 0 ? &p : NULL, res);
-	}
-	if (res->phase == PHASE_ANSWERED && use_tokens(x, f, &p, res, &e) != 0) {
-		exchange_result_done(res);
-		res->phase = e.id == ERR_HSM_UNAVAILABLE ? PHASE_AMBIGUOUS : PHASE_REJECTED;
-		res->err = e;
-	}
-	reply_done(&p);
-}
-
-/* ---- the request */
 
 static int
 send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
@@ -426,9 +133,12 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 	if (c == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
 		    "vault-egress", f->d.connector);
-	rc = token_request_make(c, &f->app, f->kind == EX_CODE ? &f->flow : NULL, &f->code,
-	    &f->grant, &t, e);
+	rc = secret_reserve(&a->body, BODY_ROOM, e);
+	if (rc == 0)
+		rc = token_request_make(c, &f->app, f->kind == EX_CODE ? &f->flow : NULL,
+		    &f->code, &f->grant, &t, e);
 	if (rc == 0) {
+		f->sent_at = wall_seconds();
 		q.body = &t.body;
 		q.content_type = t.content_type;
 		q.authorization = t.authorization.len > 0 ? &t.authorization : NULL;
@@ -439,6 +149,15 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 	return rc;
 }
 
+/* An error from here on would be read as "nothing was sent": this one has vaultd ask. */
+static int
+put_result(struct job *j, const struct exchange_result *res, struct err *e)
+{
+	exchange_result_put(&j->answer, res);
+	return msg_ok(&j->answer) ? 0 : err_name(e, ERR_EGRESS_UNAVAILABLE, "vault-egress is out "
+	    "of memory for an answer");
+}
+
 static int
 exchange_perform(struct job *j, struct err *e)
 {
@@ -447,62 +166,22 @@ exchange_perform(struct job *j, struct err *e)
 	struct http_answer a = { 0 };
 	int rc = send_it(j, f, &a, e);
 
-	if (rc != 0)
-		return rc;
-	if (a.phase == PHASE_ANSWERED) {
-		res.spooled = keep_answer(j->x, f, &a);
-		judge(j->x, f, &a, &res);
-	} else {
+	if (rc == 0 && a.phase == PHASE_ANSWERED) {
+		res.spooled = flight_keep(j->x, f, &a);
+		rc = outcome_judge(j->x, f, &a, &res, e);
+	} else if (rc == 0) {
 		res.phase = a.phase;
 		res.err = a.err;
 		err_detail(&res.err, "phase", "%s", phase_name(a.phase));
 	}
-	exchange_result_put(&j->answer, &res);
+	if (rc == 0)
+		rc = put_result(j, &res, e);
 	exchange_result_done(&res);
 	http_answer_done(&a);
-	return msg_ok(&j->answer) ? 0 : err_set(e, V_LIMIT, "out of memory for an answer");
+	return rc;
 }
 
 /* ---- what became of an attempt */
-
-static int
-header_get(struct slice in, struct flight *f, struct err *e)
-{
-	struct slice s[3];
-	struct msg m;
-
-	msg_read(&m, in);
-	for (int i = 0; i < 3; i++)
-		s[i] = msg_get_slice(&m);
-	f->release_new = msg_get_u8(&m) != 0;
-	f->connection = msg_get_id(&m);
-	if (msg_end(&m, "spool header", e) != 0)
-		return e->code;
-	if (!buf_add(&f->spool_wrap, s[0].p, s[0].len) ||
-	    !buf_add(&f->grant_wrap, s[1].p, s[1].len) ||
-	    !buf_add(&f->release_wrap, s[2].p, s[2].len))
-		return err_set(e, V_LIMIT, "out of memory");
-	return 0;
-}
-
-static int
-open_spooled(struct egress *x, struct flight *f, struct slice header, struct slice blob,
-    struct http_answer *a, struct err *e)
-{
-	struct sealed s = { .record = f->attempt, .version = 1, .blob = blob };
-	AUTO(secret) plain = { 0 };
-
-	if (header_get(header, f, e) != 0)
-		return e->code;
-	s.wrap = buf_slice(&f->spool_wrap);
-	if (keys_open(x, PURPOSE_GRANT, &s, &plain, e) != 0 ||
-	    answer_get((struct slice){ plain.p, plain.len }, f, a, e) != 0 ||
-	    keys_unwrap(x, PURPOSE_GRANT, &f->connection, buf_slice(&f->grant_wrap),
-		&f->grant_dek, e) != 0)
-		return e->code;
-	return keys_unwrap(x, PURPOSE_RELEASE, &f->connection, buf_slice(&f->release_wrap),
-	    &f->release_dek, e);
-}
 
 static int
 answer_again(struct job *j, struct slice header, struct slice blob, struct err *e)
@@ -513,11 +192,12 @@ answer_again(struct job *j, struct slice header, struct slice blob, struct err *
 	int rc;
 
 	f->attempt = j->attempt;
-	rc = open_spooled(j->x, f, header, blob, &a, e);
+	rc = flight_open(j->x, f, header, blob, &a, e);
+	if (rc == 0)
+		rc = outcome_judge(j->x, f, &a, &res, e);
 	if (rc == 0) {
-		judge(j->x, f, &a, &res);
 		msg_put_u8(&j->answer, ATTEMPT_SPOOLED);
-		exchange_result_put(&j->answer, &res);
+		rc = put_result(j, &res, e);
 	}
 	exchange_result_done(&res);
 	http_answer_done(&a);

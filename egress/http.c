@@ -3,6 +3,7 @@
  */
 #include "egress/http.h"
 
+#include <ctype.h>
 #include <curl/curl.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct transfer {
 	struct egress			*x;
 	const struct http_request	*q;
 	struct http_answer		*a;
-	bool				 sent, refused, too_long;
+	bool				 sent, refused, too_long, large;
 	struct err			 before;	/* why before_send said no */
 	char				 host[256];
 };
@@ -65,17 +66,19 @@ http_answer_done(struct http_answer *a)
 bool
 http_host(const char *url, char *out, size_t cap)
 {
-	const char *p = url + 8;
-	size_t n;
+	CURLU *u = curl_url();
+	char *host = NULL, *user = NULL;
+	bool ok = u != NULL && strncmp(url, "https://", 8) == 0 &&
+	    curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	    curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_NO_USER &&
+	    curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK && strlen(host) < cap;
 
-	if (strncmp(url, "https://", 8) != 0)
-		return false;
-	n = *p == '[' ? strcspn(p, "]") + 1 : strcspn(p, ":/?#");
-	if (n == 0 || n >= cap)
-		return false;
-	memcpy(out, p, n);
-	out[n] = '\0';
-	return true;
+	for (size_t i = 0; ok && (i == 0 || host[i - 1] != '\0'); i++)
+		out[i] = (char)tolower((unsigned char)host[i]);
+	curl_free(user);
+	curl_free(host);
+	curl_url_cleanup(u);
+	return ok;
 }
 
 /* ---- libcurl's callbacks */
@@ -109,13 +112,29 @@ before_request(void *arg, char *remote, char *local, int rport, int lport)
 	return CURL_PREREQFUNC_OK;
 }
 
+/*
+ * No ordinary answer is so long, and secret memory is small: one at a time may be, so that
+ * a provider that sends much takes nothing from the others.
+ */
+static bool
+large_take(struct egress *x)
+{
+	bool no = false;
+
+	return atomic_compare_exchange_strong(&x->large, &no, true);
+}
+
 static size_t
 body_part(char *p, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
 	struct err e;
 
-	if (t->a->body.len + size * n > HTTP_ANSWER_MAX) {
+	size_t len = t->a->body.len + size * n;
+
+	if (len > HTTP_LARGE && !t->large)
+		t->large = large_take(t->x);
+	if (len > HTTP_ANSWER_MAX || (len > HTTP_LARGE && !t->large)) {
 		t->too_long = true;
 		return 0;
 	}
@@ -216,7 +235,7 @@ failed(struct transfer *t, CURLcode rc, const char *text)
 		a->phase = PHASE_AMBIGUOUS;
 		err_name(&a->err, t->too_long ? ERR_BAD_ANSWER : ERR_OUTCOME_UNKNOWN,
 		    "%s: %.180s", t->host,
-		    t->too_long ? "the answer is longer than 1 MiB" : why);
+		    t->too_long ? "the answer is too long" : why);
 	}
 	err_detail(&a->err, "host", "%s", t->host);
 	secret_wipe(&a->body);
@@ -273,6 +292,10 @@ set_security(CURL *c, const struct egress *x)
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(c, CURLOPT_PROXY, x->conf.proxy);	/* "" = none, not even by env */
+	curl_easy_setopt(c, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(c, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+	curl_easy_setopt(c, CURLOPT_USERAGENT, "vaultd/" VERSION);	/* some refuse none */
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	if (x->conf.ca_file[0] != '\0')
 		curl_easy_setopt(c, CURLOPT_CAINFO, x->conf.ca_file);
@@ -333,6 +356,8 @@ http_send(struct egress *x, const struct http_request *q, struct http_answer *re
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_cleanup(c);
 	curl_slist_free_all(headers);
+	if (t.large)
+		atomic_store(&x->large, false);
 	if (rc == CURLE_OK) {
 		ret->phase = PHASE_ANSWERED;
 		ret->status = (unsigned)status;

@@ -9,6 +9,7 @@
 struct egress;
 
 #define HTTP_ANSWER_MAX	(1u << 20)
+#define HTTP_LARGE	(64u << 10)	/* one answer at a time may be longer */
 #define HTTP_HEADERS	12
 
 struct http_request {
@@ -39,7 +40,7 @@ void http_answer_done(struct http_answer *a);
 /* Fills RET; what went wrong is in it. */
 void http_send(struct egress *x, const struct http_request *q, struct http_answer *ret);
 
-/* The host of an https URL into OUT. FALSE: none. */
+/* The host of an https URL, in lower case, into OUT. FALSE: none, or a user in front of it. */
 bool http_host(const char *url, char *out, size_t cap);
 /* Once per process. */
 void http_init(void);

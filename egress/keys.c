@@ -9,15 +9,30 @@
 #include "common/errors.h"
 #include "egress/egress.h"
 
+void
+egress_init(struct egress *x)
+{
+	must(pthread_mutex_init(&x->vault_mutex, NULL) == 0);
+	must(pthread_mutex_init(&x->keys_mutex, NULL) == 0);
+}
+
 struct id
 egress_vault(struct egress *x)
 {
 	struct id id;
 
-	pthread_mutex_lock(&x->mutex);
+	pthread_mutex_lock(&x->vault_mutex);
 	id = x->vault;
-	pthread_mutex_unlock(&x->mutex);
+	pthread_mutex_unlock(&x->vault_mutex);
 	return id;
+}
+
+void
+egress_set_vault(struct egress *x, const struct id *vault)
+{
+	pthread_mutex_lock(&x->vault_mutex);
+	x->vault = *vault;
+	pthread_mutex_unlock(&x->vault_mutex);
 }
 
 int
@@ -26,9 +41,9 @@ keys_make(struct egress *x, enum purpose p, const struct id *record,
 {
 	int rc;
 
-	pthread_mutex_lock(&x->mutex);
+	pthread_mutex_lock(&x->keys_mutex);
 	rc = keyline_make(&x->keys, p, record, ret_dek, ret_wrap, e);
-	pthread_mutex_unlock(&x->mutex);
+	pthread_mutex_unlock(&x->keys_mutex);
 	return rc;
 }
 
@@ -38,9 +53,9 @@ keys_unwrap(struct egress *x, enum purpose p, const struct id *record,
 {
 	int rc;
 
-	pthread_mutex_lock(&x->mutex);
+	pthread_mutex_lock(&x->keys_mutex);
 	rc = keyline_unwrap(&x->keys, p, record, wrap, ret_dek, e);
-	pthread_mutex_unlock(&x->mutex);
+	pthread_mutex_unlock(&x->keys_mutex);
 	return rc;
 }
 
@@ -53,10 +68,12 @@ keys_open(struct egress *x, enum purpose p, const struct sealed *s, struct secre
 
 	if (keys_unwrap(x, p, &s->record, s->wrap, &dek, e) != 0)
 		return e->code;
-	if (envelope_open(&ctx, &dek, s->blob, ret, e) != 0)
+	if (envelope_open(&ctx, &dek, s->blob, ret, e) == 0)
+		return 0;
+	if (e->code == V_CORRUPT)
 		return err_name(e, ERR_RECORD_CORRUPT, "a sealed secret does not open: it was "
 		    "damaged, or belongs to another record or version");
-	return 0;
+	return e->code;
 }
 
 int
@@ -81,25 +98,26 @@ wrap_read(const char *path, struct buf *ret)
 }
 
 static int
-wrap_write(const char *path, const struct buf *wrap, struct err *e)
+wrap_write(const char *dir, const char *path, const struct buf *wrap, struct err *e)
 {
 	char tmp[800];
-	AUTO_CLOSE int fd = -1;
+	AUTO_CLOSE int fd = -1, dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	snprintf(tmp, sizeof tmp, "%s.new", path);
 	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, wrap->p, wrap->len) != (ssize_t)wrap->len || fsync(fd) != 0 ||
-	    rename(tmp, path) != 0)
+	    rename(tmp, path) != 0 || dirfd < 0 || fsync(dirfd) != 0)
 		return err_errno(e, "%s", path);
 	return 0;
 }
 
-/* Under the mutex. */
+/* Under keys_mutex. */
 static int
 fingerprint_key(struct egress *x, struct err *e)
 {
 	AUTO(secret) dek = { 0 };
 	AUTO(buf) wrap = { 0 };
+	struct id vault = egress_vault(x);
 	char path[700];
 	int rc;
 
@@ -107,11 +125,11 @@ fingerprint_key(struct egress *x, struct err *e)
 		return 0;
 	snprintf(path, sizeof path, "%s/fingerprint.wrap", x->conf.state_dir);
 	if (wrap_read(path, &wrap)) {
-		rc = keyline_unwrap(&x->keys, PURPOSE_GRANT, &x->vault, buf_slice(&wrap), &dek, e);
+		rc = keyline_unwrap(&x->keys, PURPOSE_GRANT, &vault, buf_slice(&wrap), &dek, e);
 	} else {
-		rc = keyline_make(&x->keys, PURPOSE_GRANT, &x->vault, &dek, &wrap, e);
+		rc = keyline_make(&x->keys, PURPOSE_GRANT, &vault, &dek, &wrap, e);
 		if (rc == 0)
-			rc = wrap_write(path, &wrap, e);
+			rc = wrap_write(x->conf.state_dir, path, &wrap, e);
 	}
 	if (rc != 0)
 		return rc;
@@ -128,10 +146,10 @@ keys_fingerprint(struct egress *x, const struct secret *token, unsigned char ret
 {
 	int rc;
 
-	pthread_mutex_lock(&x->mutex);
+	pthread_mutex_lock(&x->keys_mutex);
 	rc = fingerprint_key(x, e);
 	if (rc == 0)
 		hmac_sha256(x->fingerprint_key, (struct slice){ token->p, token->len }, ret);
-	pthread_mutex_unlock(&x->mutex);
+	pthread_mutex_unlock(&x->keys_mutex);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/json.h"
 #include "common/log.h"
@@ -67,6 +68,8 @@ load_files(struct egress *x, const char *conf, struct err *e)
 	log_init("vault-egress", log_level(x->conf.log_level));
 	if (allow_init(&x->allow, &x->conf.allow_address, &x->conf.allow_host, e) != 0)
 		return e->code;
+	if (x->conf.ca_file[0] != '\0' && access(x->conf.ca_file, R_OK) != 0)
+		return err_errno(e, "ca_file %s", x->conf.ca_file);
 	return catalogue_load(x->conf.connector_dir, &x->catalogue, e);
 }
 
@@ -88,7 +91,7 @@ confine(struct egress *x, int *landlock, struct err *e)
 static int
 open_all(struct egress *x, struct err *e)
 {
-	pthread_mutex_init(&x->mutex, NULL);
+	egress_init(x);
 	if (evthread_use_pthreads() != 0 || (x->base = event_base_new()) == NULL)
 		return err_set(e, V_IO, "cannot make an event loop");
 	if (secret_arena_init(x->conf.secret_memory, x->conf.secret_mlock_only, e) != 0 ||
@@ -128,6 +131,7 @@ run(struct egress *x, const struct stop *s)
 			event_base_loopexit(x->base, &tick);
 		event_base_loop(x->base, EVLOOP_ONCE);
 	}
+	event_base_loop(x->base, EVLOOP_NONBLOCK);	/* the last answers */
 }
 
 static int

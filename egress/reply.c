@@ -12,7 +12,6 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
-#include "common/role.h"
 
 #define TOKEN_MAX	(64u << 10)
 
@@ -149,27 +148,27 @@ number_of(json_t *v)
 	return *end == '\0' && isfinite(d) ? d : -1;
 }
 
+static uint32_t
+seconds_of(json_t *v)
+{
+	double n = number_of(v);
+
+	return !(n > 0) || n >= 4e9 ? 0 : n < 1 ? 1 : (uint32_t)n;
+}
+
 static void
 take_expiry(json_t *o, struct reply *r)
 {
-	double n = number_of(json_object_get(o, "expires_in"));
 	double at = number_of(json_object_get(o, "expires_at"));
 
-	if (n > 0 && n < 4e9) {
-		r->has_expires = true;
-		r->expires_in_s = (uint32_t)n;
-	} else if (at > 1e9) {
-		if (at > 1e11)		/* milliseconds */
-			at /= 1000;
-		at -= (double)wall_seconds();
-		r->has_expires = true;
-		r->expires_in_s = at < 1 ? 1 : at > 4e9 ? 4000000000u : (uint32_t)at;
-	}
-	n = number_of(json_object_get(o, "refresh_token_expires_in"));
-	if (n < 0)
-		n = number_of(json_object_get(o, "refresh_expires_in"));
-	if (n > 0 && n < 4e9)
-		r->refresh_expires_in_s = (uint32_t)n;
+	r->expires_in_s = seconds_of(json_object_get(o, "expires_in"));
+	if (at > 1e11)		/* milliseconds */
+		at /= 1000;
+	if (at > 1e9 && at < 1e11)
+		r->expires_at = (int64_t)at;
+	r->refresh_expires_in_s = seconds_of(json_object_get(o, "refresh_token_expires_in"));
+	if (r->refresh_expires_in_s == 0)
+		r->refresh_expires_in_s = seconds_of(json_object_get(o, "refresh_expires_in"));
 }
 
 /* A string with spaces or commas, or an array. */
@@ -244,21 +243,33 @@ by_path(json_t *o, const char *path)
 	return o;
 }
 
-/* A captured member that is or contains a grant secret is refused. */
+/* What callers may be told. A value that is or contains a grant secret is refused, and so
+ * is one too long to be kept whole. */
+static void
+take_public(json_t *o, const char *path, const struct reply *r, char *ret, size_t cap)
+{
+	json_t *v = by_path(o, path);
+	const char *s = json_string_value(v);
+	size_t n = json_string_length(v);
+
+	if (n == 0 || n >= cap || (r->refresh_token.len > 0 &&
+		memmem(s, n, r->refresh_token.p, r->refresh_token.len) != NULL))
+		return;
+	take_text(v, ret, cap);
+}
+
 static void
 capture(json_t *o, const struct connector *c, struct reply *r)
 {
 	if (c == NULL)
 		return;
 	if (c->account_from == ACCOUNT_ANSWER)
-		take_text(by_path(o, c->account_member), r->account, sizeof r->account);
+		take_public(o, c->account_member, r, r->account, sizeof r->account);
 	for (size_t i = 0; i < c->ncapture && r->captured.n < EX_VARS; i++) {
 		char value[256] = "";
 
-		take_text(by_path(o, c->capture[i].value), value, sizeof value);
-		if (value[0] == '\0' || strlen(c->capture[i].name) >= EX_NAME ||
-		    (r->refresh_token.len > 0 && memmem(value, strlen(value), r->refresh_token.p,
-			r->refresh_token.len) != NULL))
+		take_public(o, c->capture[i].value, r, value, sizeof value);
+		if (value[0] == '\0' || strlen(c->capture[i].name) >= EX_NAME)
 			continue;
 		snprintf(r->captured.v[r->captured.n].name, EX_NAME, "%s", c->capture[i].name);
 		snprintf(r->captured.v[r->captured.n++].value, 256, "%s", value);
@@ -317,8 +328,10 @@ reply_id_token(const struct secret *jwt, const char *client_id, const char *memb
 
 	*ret = (struct id_claims){ 0 };
 	if (p == NULL || (end = memchr(p + 1, '.', jwt->len - (size_t)(p + 1 - (char *)jwt->p))) ==
-	    NULL || secret_reserve(&text, (size_t)(end - p), e) != 0)
+	    NULL)
 		return err_set(e, V_CORRUPT, "the ID token is not a JWT");
+	if (secret_reserve(&text, (size_t)(end - p), e) != 0)
+		return e->code;
 	if ((n = b64url_decode(p + 1, (size_t)(end - p - 1), text.p)) < 0)
 		return err_set(e, V_CORRUPT, "the ID token is not a JWT");
 	text.len = (size_t)n;

@@ -14,8 +14,8 @@ struct reply {
 	struct secret	access_token, refresh_token, id_token;	/* empty = absent */
 	char		token_type[32];		/* "Bearer" when absent */
 	char		scope[EX_SCOPE];	/* separated by spaces; "" = absent */
-	bool		has_expires;
-	uint32_t	expires_in_s, refresh_expires_in_s;
+	uint32_t	expires_in_s, refresh_expires_in_s;	/* 0 = not said */
+	int64_t		expires_at;		/* seconds since 1970, where it was said so; or 0 */
 	char		error[64];		/* "" = none */
 	char		description[512];	/* printable, cut; secrets taken out by the caller */
 	char		account[256];		/* of ACCOUNT_ANSWER */
@@ -23,7 +23,7 @@ struct reply {
 };
 void reply_done(struct reply *r);
 
-/* V_CORRUPT: not the answer of a token endpoint. CONTENT_TYPE may be "". C may be NULL. */
+/* V_CORRUPT: not the answer of a token endpoint. V_LIMIT: no secret memory now. CONTENT_TYPE may be "". C may be NULL. */
 int reply_parse(struct slice body, const char *content_type, const struct connector *c,
     struct reply *ret, struct err *e);
 

@@ -1,5 +1,5 @@
 /*
- * revoke.c - taking a grant back at the provider, and static tokens.
+ * revoke.c - taking a grant back at the provider, and static tokens. See revoke.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "egress/egress.h"
 #include "egress/oauth.h"
 #include "egress/ops.h"
+#include "egress/revoke.h"
 
 #define REVOKE_S 15
 
@@ -196,6 +197,33 @@ revoke_perform(struct job *j, struct err *e)
 	return rc;
 }
 
+void
+revoke_later(struct egress *x, const struct connector *c, const struct app_secret *app,
+    struct secret *refresh_token, struct secret *access_token)
+{
+	struct job *j = calloc(1, sizeof *j);
+	struct revoking *r = calloc(1, sizeof *r);
+	struct err e;
+
+	must(j != NULL && r != NULL);
+	j->x = x;
+	j->state = r;
+	j->done_state = revoking_free;
+	j->perform = revoke_perform;
+	r->c = c;
+	r->app.d = app->d;
+	snprintf(r->app.client_id, sizeof r->app.client_id, "%s", app->client_id);
+	r->grant.refresh_token = secret_take(refresh_token);
+	r->access = secret_take(access_token);
+	if (app->d.revocation_url[0] == '\0' || c->revoke == REVOKE_NONE ||
+	    !http_host(app->d.revocation_url, j->host, sizeof j->host) ||
+	    secret_copy(&r->app.client_secret, &app->client_secret, &e) != 0) {
+		job_free(j);
+		return;
+	}
+	work_submit(x->work, j);
+}
+
 /* ---- EGRESS_PAT */
 
 struct static_token {
@@ -230,6 +258,9 @@ pat_prepare(struct job *j, struct err *e)
 	if (s->c == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
 		    "vault-egress", s->q.connector);
+	if (!(s->c->auth_types & AUTH_PAT))
+		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "connector '%s' has no static tokens",
+		    s->c->id);
 	if (destination_expand(s->c, &s->q.vars, "x", &s->d, e) != 0)
 		return e->code;
 	if (s->d.probe_url[0] != '\0')

@@ -1,8 +1,8 @@
 /*
  * server.c - see server.h.
  *
- * Every line begins with hello(epoch). A line of a newer epoch closes the older ones
- * unread: what an older vaultd still had in its buffers is never begun.
+ * Every line begins with hello(epoch). It closes the lines before it unread: what an older
+ * vaultd, or this one on a line that broke, still had in its buffers is never begun.
  */
 #include "egress/server.h"
 
@@ -104,7 +104,7 @@ server_answer(struct job *j)
 /* ---- hello */
 
 static void
-close_older(struct egress *x, struct client *mine)
+close_others(struct egress *x, struct client *mine)
 {
 	struct client *c = x->clients, *next;
 
@@ -138,12 +138,9 @@ hello(struct client *c, const struct frame *f)
 	if (rc == 0 && h.epoch < x->epoch)
 		rc = err_name(&e, ERR_CONFLICT, "a newer vaultd has said hello");
 	if (rc == 0) {
-		if (h.epoch > x->epoch)
-			close_older(x, c);
+		close_others(x, c);
 		x->epoch = h.epoch;
-		pthread_mutex_lock(&x->mutex);
-		x->vault = h.vault;
-		pthread_mutex_unlock(&x->mutex);
+		egress_set_vault(x, &h.vault);
 		c->greeted = true;
 		msg_put_u32(&m, (uint32_t)x->catalogue.n);
 		list_spool(x, &m);

@@ -42,6 +42,14 @@ get32(const unsigned char *p)
 	return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
 }
 
+static int
+sync_dir(const char *path)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : fsync(fd);
+}
+
 int
 spool_open(const char *state_dir, struct spool **ret, struct err *e)
 {
@@ -51,8 +59,8 @@ spool_open(const char *state_dir, struct spool **ret, struct err *e)
 	if (s == NULL)
 		return err_set(e, V_LIMIT, "out of memory");
 	snprintf(path, sizeof path, "%s/spool", state_dir);
-	mkdir(path, 0700);
-	if ((s->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+	if ((mkdir(path, 0700) == 0 && sync_dir(state_dir) != 0) ||
+	    (s->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
 		free(s);
 		return err_errno(e, "%s", path);
 	}
@@ -123,8 +131,11 @@ spool_write(struct spool *s, const struct id *attempt, struct slice blob, struct
 static int
 read_at(int fd, size_t n, off_t at, struct buf *ret)
 {
-	void *room = buf_room(ret, n);
+	void *room;
 
+	if (n == 0)
+		return 0;
+	room = buf_room(ret, n);
 	if (room == NULL || pread(fd, room, n, at) != (ssize_t)n)
 		return -1;
 	ret->len += n;

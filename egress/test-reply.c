@@ -92,6 +92,17 @@ static const struct verdict verdicts[] = {
 	{ EX_REFRESH, 403, 0, "{\"error\":\"unauthorized_client\",\"error_description\":"
 	    "\"refresh_token is invalid\"}", PHASE_REJECTED, ERR_GRANT_REVOKED },
 	{ EX_REFRESH, 400, 0, "", PHASE_REJECTED, ERR_PROVIDER_REFUSED },
+	{ EX_REFRESH, 401, 0, "", PHASE_REJECTED, ERR_CLIENT_SECRET_WRONG },
+	{ EX_REFRESH, 400, 0, "{\"error\":\"invalid_grant\",\"error_description\":"
+	    "\"AADSTS50076: Due to a configuration change\"}", PHASE_REJECTED,
+	    ERR_SIGNIN_REQUIRED },
+	{ EX_REFRESH, 401, 0, "{\"error\":\"unauthorized_client\",\"error_description\":"
+	    "\"AADSTS7000222: The provided client secret keys are expired\"}", PHASE_REJECTED,
+	    ERR_CLIENT_SECRET_WRONG },
+	{ EX_CODE, 400, 0, "{\"error\":\"invalid_grant\",\"error_description\":"
+	    "\"AADSTS70008: expired\"}", PHASE_REJECTED, ERR_CODE_REJECTED },
+	{ EX_REFRESH, 400, 0, "{\"error\":\"invalid_grant\",\"error_description\":"
+	    "\"AADSTS12345: new to us\"}", PHASE_REJECTED, ERR_GRANT_REVOKED },
 	{ EX_REFRESH, 429, 0, "{\"error\":\"invalid_grant\"}", PHASE_REJECTED, ERR_THROTTLED },
 	{ EX_REFRESH, 503, 30, "", PHASE_REJECTED, ERR_THROTTLED },
 	{ EX_REFRESH, 503, 0, "", PHASE_AMBIGUOUS, ERR_PROVIDER_DOWN },
@@ -125,13 +136,98 @@ TEST(each_answer_has_its_phase_and_its_name)
 
 TEST(known_secrets_leave_the_text)
 {
-	AUTO(secret) s = { 0 };
+	AUTO(secret) s = { 0 }, stars = { 0 };
 	struct err e;
-	char text[] = "token s3cr3t-token is not s3cr3t-token";
+	char text[] = "token s3cr3t-token is not s3cr3t-token", cut[] = "it was s3cr3t-to";
+	char same[] = "all **** here ****";
 
 	T_EQ(secret_set(&s, "s3cr3t-token", 12, &e), 0);
 	redact(text, &s);
-	T_OK(strstr(text, "s3cr3t") == NULL);
+	T_STR(text, "token ************ is not ************");
+	redact(cut, &s);		/* descriptions are cut at 511 */
+	T_STR(cut, "it was *********");
+	T_EQ(secret_set(&stars, "****", 4, &e), 0);
+	redact(same, &stars);
+	T_STR(same, "all **** here ****");
+}
+
+TEST(an_end_may_be_said_as_a_time)
+{
+	static const struct { const char *body; uint32_t in; int64_t at; } table[] = {
+		{ "{\"access_token\":\"a\",\"expires_at\":1893456000}", 0, 1893456000 },
+		{ "{\"access_token\":\"a\",\"expires_at\":\"1893456000000\"}", 0, 1893456000 },
+		{ "{\"access_token\":\"a\",\"expires_at\":12}", 0, 0 },
+		{ "{\"access_token\":\"a\",\"expires_in\":0.5}", 1, 0 },
+		{ "{\"access_token\":\"a\",\"expires_in\":\"soon\"}", 0, 0 },
+		{ "{\"access_token\":\"a\",\"expires_in\":1e300}", 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct reply r = { 0 };
+		struct err e = { 0 };
+
+		T_DO(reply_parse(str(table[i].body), "", NULL, &r, &e), e);
+		T_EQ(r.expires_in_s, table[i].in);
+		T_EQ(r.expires_at, table[i].at);
+		reply_done(&r);
+	}
+}
+
+TEST(what_is_captured_is_never_a_grant_secret)
+{
+	static char team[] = "team", id[] = "team.id", copy[] = "copy", inner[] = "copy",
+	    rt[] = "rt", path[] = "deep.refresh_token", member[] = "owner";
+	struct connector c = { .account_from = ACCOUNT_ANSWER, .account_member = member,
+		.capture = { { team, id }, { copy, inner }, { rt, path } }, .ncapture = 3 };
+	char secret[400], body[2000];
+	struct reply r = { 0 };
+	struct err e = { 0 };
+
+	memset(secret, 'k', sizeof secret - 1);		/* longer than a captured value may be */
+	secret[sizeof secret - 1] = '\0';
+	snprintf(body, sizeof body, "{\"access_token\":\"a\",\"refresh_token\":\"%s\","
+	    "\"owner\":\"it is %s\",\"team\":{\"id\":\"T1\"},\"copy\":\"%s\","
+	    "\"deep\":{\"refresh_token\":\"other\"}}", secret, secret, secret);
+	T_DO(reply_parse(str(body), "", &c, &r, &e), e);
+	T_EQ(r.captured.n, 1);
+	T_STR(ex_var(&r.captured, "team"), "T1");
+	T_STR(r.account, "");
+	reply_done(&r);
+}
+
+static void
+jwt_of(const char *claims, struct secret *ret)
+{
+	char text[1000] = "e30.";
+	struct err e;
+
+	b64url_encode(claims, strlen(claims), text + 4);
+	strcat(text, ".sig");
+	T_EQ(secret_set(ret, text, strlen(text), &e), 0);
+}
+
+TEST(claims_of_an_id_token)
+{
+	static const char *const bad[] = { "", "a", "a.b", "a.!.c", "..", "a.e30" };
+	AUTO(secret) jwt = { 0 };
+	struct id_claims c;
+	struct err e = { 0 };
+
+	jwt_of("{\"iss\":\"https://i\",\"aud\":[\"x\",\"me\"],\"nonce\":\"n\",\"email\":\"a@b\"}",
+	    &jwt);
+	T_DO(reply_id_token(&jwt, "me", "email", &c, &e), e);
+	T_STR(c.iss, "https://i");
+	T_STR(c.nonce, "n");
+	T_STR(c.account, "a@b");
+	T_OK(c.aud_ok);
+	T_DO(reply_id_token(&jwt, "somebody", "email", &c, &e), e);
+	T_NOT(c.aud_ok);
+	jwt_of("[1]", &jwt);
+	T_EQ(reply_id_token(&jwt, "me", NULL, &c, &e), V_CORRUPT);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		T_EQ(secret_set(&jwt, bad[i], strlen(bad[i]), &e), 0);
+		T_EQ(reply_id_token(&jwt, "me", NULL, &c, &e), V_CORRUPT);
+	}
 }
 
 static bool
@@ -151,7 +247,8 @@ TEST(addresses_that_are_not_the_internet_are_closed_unless_listed)
 	static const char *const closed[] = { "127.0.0.1", "10.1.2.3", "172.16.0.1",
 		"192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "::",
 		"fe80::1", "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
-		"255.255.255.255" };
+		"255.255.255.255", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1",
+		"2002:7f00:1::", "2001::1", "fec0::1" };
 	static char one[] = "127.0.0.1", two[] = "10.1.0.0/16", three[] = "fd00::/64";
 	static char name[] = "localhost";
 	char *list[] = { one, two, three };

@@ -19,7 +19,7 @@ struct work {
 	pthread_mutex_t	 mutex;
 	pthread_cond_t	 wake;
 	struct job	*ready, **ready_end;	/* to be prepared, or performed now */
-	struct job	*parked;		/* prepared, waiting for their host's turn */
+	struct job	*parked, **parked_end;	/* prepared, waiting for their host's turn */
 	struct job	*running;		/* singly linked by `next` */
 	struct job	*done, **done_end;
 	unsigned	 busy;
@@ -63,7 +63,7 @@ talking_to(const struct work *w, const char *host)
 	unsigned n = 0;
 
 	for (const struct job *j = w->running; j != NULL; j = j->next)
-		n += j->host[0] != '\0' && strcmp(j->host, host) == 0;
+		n += j->talking && strcmp(j->host, host) == 0;
 	return n;
 }
 
@@ -78,19 +78,25 @@ unlink_running(struct work *w, struct job *j)
 }
 
 static bool
-has_turn(const struct work *w, const struct job *j)
+take_turn(struct work *w, struct job *j)
 {
-	return j->host[0] == '\0' || talking_to(w, j->host) < w->x->conf.host_concurrency;
+	unsigned most = w->x->conf.host_concurrency < 1 ? 1 : w->x->conf.host_concurrency;
+
+	if (j->host[0] != '\0' && !j->talking)
+		j->talking = talking_to(w, j->host) < most;
+	return j->host[0] == '\0' || j->talking;
 }
 
+/* The one that has waited longest of those whose host is free. */
 static struct job *
 next_parked(struct work *w)
 {
 	for (struct job **at = &w->parked; *at != NULL; at = &(*at)->next)
-		if (has_turn(w, *at)) {
+		if (take_turn(w, *at)) {
 			struct job *j = *at;
 
-			*at = j->next;
+			if ((*at = j->next) == NULL)
+				w->parked_end = at;
 			return j;
 		}
 	return NULL;
@@ -98,7 +104,7 @@ next_parked(struct work *w)
 
 /* ---- threads */
 
-/* Parked jobs whose turn came go first: they have waited longest. */
+/* Parked jobs whose turn came go before new ones. */
 static struct job *
 next_job(struct work *w)
 {
@@ -140,12 +146,10 @@ run(struct work *w, struct job *j)
 	pthread_mutex_unlock(&w->mutex);
 	perform = prepared(j);
 	pthread_mutex_lock(&w->mutex);
-	if (perform && j->host[0] != '\0' &&
-	    talking_to(w, j->host) > w->x->conf.host_concurrency) {
+	if (perform && !take_turn(w, j)) {
 		unlink_running(w, j);
 		w->busy--;
-		j->next = w->parked;
-		w->parked = j;
+		add(&w->parked_end, j);
 		return;
 	}
 	if (perform) {
@@ -155,6 +159,7 @@ run(struct work *w, struct job *j)
 	}
 	unlink_running(w, j);
 	w->busy--;
+	j->talking = false;
 	finish(w, j);
 }
 
@@ -241,6 +246,7 @@ work_new(struct egress *x, struct work **ret, struct err *e)
 		return err_set(e, V_LIMIT, "out of memory");
 	w->x = x;
 	w->ready_end = &w->ready;
+	w->parked_end = &w->parked;
 	w->done_end = &w->done;
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_cond_init(&w->wake, NULL);

@@ -18,6 +18,7 @@ struct job {
 	struct secret	 body;		/* the question */
 	struct id	 attempt;	/* of an exchange; null = none */
 	char		 host[256];	/* set by prepare(): whose turn to wait for */
+	bool		 talking;	/* has its turn; under the mutex of work.c */
 	int		 rc;
 	struct err	 err;
 	struct msg	 answer;

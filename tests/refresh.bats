@@ -173,9 +173,9 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 @test "vault-egress killed after it sent: unknown, said so, and the living token is served" {
 	connect
 	reuse=$(count reuse_detected)
-	fault '"kind":"delay","ms":1500'
+	fault '"kind":"delay","ms":4000'
 	renew >/dev/null 2>&1 &
-	sleep 0.5
+	sleep 1.5	# sent by now
 	bed_kill vault-egress
 	wait $! || true
 	within 10 cause_is OutcomeUnknown

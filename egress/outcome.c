@@ -1,0 +1,255 @@
+/*
+ * outcome.c - see outcome.h. Everything here can be done again from the spool.
+ */
+#include "egress/outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "common/log.h"
+#include "egress/account.h"
+#include "egress/diagnose.h"
+#include "egress/egress.h"
+#include "egress/revoke.h"
+
+#define WITHOUT_EXPIRY_S	3600
+
+/* ---- may these tokens be used? */
+
+static bool
+has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *p = text; (p = strstr(p, word)) != NULL; p += n)
+		if ((p == text || p[-1] == ' ') && (p[n] == '\0' || p[n] == ' '))
+			return true;
+	return false;
+}
+
+/*
+ * What a provider says it granted must hold what the connector cannot do without.
+ * offline_access shows in the refresh token; many providers do not list it. At a sign-in
+ * only: a refresh has spent the old token, and narrower tokens are better than none.
+ */
+static int
+check_scopes(const struct flight *f, const struct connector *c, const struct reply *p,
+    struct err *e)
+{
+	if (f->kind != EX_CODE || p->scope[0] == '\0')
+		return 0;
+	for (size_t i = 0; i < c->nmandatory; i++) {
+		const char *s = c->scopes_mandatory[i];
+
+		if (has_word(p->scope, s) ||
+		    (strcmp(s, "offline_access") == 0 && p->refresh_token.len > 0))
+			continue;
+		return err_name(e, ERR_SCOPE_INSUFFICIENT, "scope '%.60s' is required and was not "
+		    "granted", s);
+	}
+	return 0;
+}
+
+/* OpenID Core section 3.1.3.7, without the signature: the token came over TLS directly. */
+static int
+check_id_token(const struct flight *f, const struct connector *c, const struct reply *p,
+    struct exchange_result *ret, struct err *e)
+{
+	struct id_claims claims;
+	int rc;
+
+	if (p->id_token.len == 0 || f->kind != EX_CODE)
+		return 0;
+	rc = reply_id_token(&p->id_token, f->app.client_id,
+	    c->account_from == ACCOUNT_ID_TOKEN ? c->account_member : NULL, &claims, e);
+	if (rc != 0)
+		return rc == V_LIMIT ? rc : err_name(e, ERR_BAD_ANSWER, "the provider's ID token "
+		    "cannot be read");
+	if (f->d.issuer[0] != '\0' && strcmp(claims.iss, f->d.issuer) != 0) {
+		err_name(e, ERR_ISSUER_MISMATCH, "the ID token names another issuer");
+		err_detail(e, "expected", "%s", f->d.issuer);
+		err_detail(e, "got", "%s", claims.iss);
+		return e->code;
+	}
+	if (!claims.aud_ok || (f->nonce[0] != '\0' && strcmp(claims.nonce, f->nonce) != 0))
+		return err_name(e, ERR_ISSUER_MISMATCH, "the ID token is not for this sign-in");
+	snprintf(ret->account, sizeof ret->account, "%s", claims.account);
+	return 0;
+}
+
+/* ---- sealing them */
+
+static int
+seal_fragment(struct egress *x, const struct flight *f, const struct reply *p,
+    struct exchange_result *ret, struct err *e)
+{
+	AUTO(secret) text = { 0 };
+	const char *scope = p->scope[0] != '\0' ? p->scope : f->scope;
+
+	if (fragment_make(&p->access_token, p->token_type, scope, &text, e) != 0 ||
+	    keys_seal(x, PURPOSE_RELEASE, &f->connection, f->release_version, &f->release_dek,
+		(struct slice){ text.p, text.len }, &ret->release_blob, e) != 0)
+		return e->code;
+	if (f->release_new && !buf_add(&ret->release_wrap, f->release_wrap.p,
+		f->release_wrap.len))
+		return err_set(e, V_LIMIT, "out of memory");
+	return 0;
+}
+
+static int
+seal_grant(struct egress *x, const struct flight *f, struct reply *p,
+    struct exchange_result *ret, struct err *e)
+{
+	struct grant_secret g = { .d = f->d };
+	AUTO(secret) plain = { 0 };
+	int rc;
+
+	if (p->refresh_token.len == 0)	/* absent or empty: the old one stays */
+		return 0;
+	g.refresh_token = secret_take(&p->refresh_token);
+	rc = keys_fingerprint(x, &g.refresh_token, ret->fingerprint, e);
+	if (rc == 0)
+		rc = grant_secret_put(&g, &plain, e);
+	grant_secret_done(&g);
+	if (rc != 0)
+		return rc;
+	if (!buf_add(&ret->grant_wrap, f->grant_wrap.p, f->grant_wrap.len))
+		return err_set(e, V_LIMIT, "out of memory");
+	return keys_seal(x, PURPOSE_GRANT, &f->connection, f->grant_version, &f->grant_dek,
+	    (struct slice){ plain.p, plain.len }, &ret->grant_blob, e);
+}
+
+/* Seconds from the request's start; 0 = does not end. */
+static uint32_t
+expiry(const struct flight *f, const struct connector *c, const struct reply *p)
+{
+	int64_t left = p->expires_at - f->sent_at;
+
+	if (p->expires_in_s > 0)
+		return p->expires_in_s;
+	if (p->expires_at > 0)
+		return left < 1 ? 1 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+	if (c->default_expires_s != 0)
+		return c->default_expires_s;
+	return p->refresh_token.len > 0 || f->kind == EX_REFRESH ? WITHOUT_EXPIRY_S : 0;
+}
+
+static int
+seal_tokens(struct egress *x, const struct flight *f, const struct connector *c,
+    struct reply *p, struct exchange_result *ret, struct err *e)
+{
+	ret->expires_in_s = expiry(f, c, p);
+	ret->refresh_expires_in_s = p->refresh_expires_in_s;
+	snprintf(ret->scope, sizeof ret->scope, "%s", p->scope);
+	snprintf(ret->api_base, sizeof ret->api_base, "%s", f->d.api_base);
+	ret->captured = p->captured;
+	memcpy(ret->fingerprint_sent, f->sent_print, sizeof f->sent_print);
+	memcpy(ret->fingerprint, f->sent_print, sizeof f->sent_print);
+	if (seal_fragment(x, f, p, ret, e) != 0)
+		return e->code;
+	return seal_grant(x, f, p, ret, e);
+}
+
+static void
+find_account(struct egress *x, const struct flight *f, const struct connector *c,
+    const struct reply *p, struct exchange_result *ret)
+{
+	if (p->account[0] != '\0')
+		snprintf(ret->account, sizeof ret->account, "%s", p->account);
+	if (f->kind == EX_CODE && c->account_from == ACCOUNT_PROBE)
+		account_probe(x, c, &f->d, &p->access_token, ret->account, sizeof ret->account);
+}
+
+/* ---- verdicts */
+
+static void
+redact_all(const struct flight *f, const struct reply *p, char *text)
+{
+	redact(text, &f->app.client_secret);
+	redact(text, &f->grant.refresh_token);
+	redact(text, &f->code);
+	redact(text, &f->flow.verifier);
+	redact(text, &p->access_token);
+	redact(text, &p->refresh_token);
+}
+
+/* Nothing of ours is left of a half-made result. */
+static void
+start_over(struct exchange_result *ret)
+{
+	bool spooled = ret->spooled;
+
+	exchange_result_done(ret);
+	*ret = (struct exchange_result){ .spooled = spooled };
+}
+
+/* Kept answers are judged again later. Without one nobody can know the outcome. */
+static int
+postpone(struct exchange_result *ret, const struct err *why, struct err *e)
+{
+	start_over(ret);
+	if (ret->spooled)
+		return err_name(e, ERR_EGRESS_UNAVAILABLE, "the answer is kept in the spool and "
+		    "cannot be sealed yet: %.200s", why->text);
+	log_error("an answer that could not be spooled could not be sealed either: %s",
+	    why->text);
+	ret->phase = PHASE_AMBIGUOUS;
+	err_name(&ret->err, ERR_OUTCOME_UNKNOWN, "the provider answered, and the answer could "
+	    "not be kept: %.200s", why->text);
+	return 0;
+}
+
+/* Tokens that are refused must not live on at the provider. */
+static int
+refuse(struct egress *x, struct flight *f, const struct connector *c, struct reply *p,
+    const struct http_answer *a, struct exchange_result *ret, const struct err *why)
+{
+	revoke_later(x, c, &f->app, &p->refresh_token, &p->access_token);
+	start_over(ret);
+	ret->phase = PHASE_REJECTED;
+	ret->http_status = a->status;
+	ret->err = *why;
+	return 0;
+}
+
+static int
+use_tokens(struct egress *x, struct flight *f, const struct connector *c, struct reply *p,
+    const struct http_answer *a, struct exchange_result *ret, struct err *e)
+{
+	struct err why = { 0 };
+
+	if (check_id_token(f, c, p, ret, &why) != 0 || check_scopes(f, c, p, &why) != 0)
+		return why.id == ERR_NONE ? postpone(ret, &why, e) :
+					    refuse(x, f, c, p, a, ret, &why);
+	find_account(x, f, c, p, ret);
+	return seal_tokens(x, f, c, p, ret, &why) == 0 ? 0 : postpone(ret, &why, e);
+}
+
+int
+outcome_judge(struct egress *x, struct flight *f, const struct http_answer *a,
+    struct exchange_result *ret, struct err *e)
+{
+	const struct connector *c = catalogue_find(&x->catalogue, f->d.connector);
+	struct reply p = { 0 };
+	struct err why = { 0 };
+	int rc;
+
+	if (c == NULL) {
+		err_name(&why, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
+		    "vault-egress any more", f->d.connector);
+		return postpone(ret, &why, e);
+	}
+	rc = reply_parse((struct slice){ a->body.p, a->body.len }, a->content_type, c, &p, &why);
+	if (rc == V_LIMIT) {
+		rc = postpone(ret, &why, e);
+	} else {
+		redact_all(f, &p, p.error);
+		redact_all(f, &p, p.description);
+		diagnose(f->kind, a, rc == 0 ? &p : NULL, ret);
+		rc = ret->phase == PHASE_ANSWERED ? use_tokens(x, f, c, &p, a, ret, e) : 0;
+	}
+	reply_done(&p);
+	return rc;
+}

@@ -262,9 +262,6 @@ release_encode(const struct release *r, struct buf *out, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 
-	for (const char *s = r->api_base; *s != '\0'; s++)	/* goes into answers as it is */
-		if (*s <= 0x20 || *s >= 0x7f || *s == '"' || *s == '\\')
-			return err_set(e, V_INVALID, "API base is not a plain URL");
 	msg_put_u8(&m, FORMAT);
 	msg_put_id(&m, &r->connection);
 	msg_put_u64(&m, r->version);
@@ -272,7 +269,6 @@ release_encode(const struct release *r, struct buf *out, struct err *e)
 	put_time(&m, r->expires);
 	msg_put_u64(&m, r->generation);
 	msg_put_u64(&m, r->seals);
-	msg_put_str(&m, r->api_base);
 	msg_put_slice(&m, buf_slice(&r->blob));
 	return encoded(&m, out, e);
 }
@@ -289,7 +285,6 @@ release_decode(struct slice in, struct release *ret, struct err *e)
 	ret->expires = get_time(&m);
 	ret->generation = msg_get_u64(&m);
 	ret->seals = msg_get_u64(&m);
-	msg_get_str(&m, ret->api_base, sizeof ret->api_base);
 	get_buf(&m, &ret->blob);
 	if (msg_end(&m, "token record", e) == 0)
 		return 0;
@@ -310,7 +305,6 @@ release_view(struct slice in, struct release_view *ret)
 	ret->expires = get_time(&m);
 	ret->generation = msg_get_u64(&m);
 	msg_get_u64(&m);
-	ret->api_base = msg_get_slice(&m);
 	ret->blob = msg_get_slice(&m);
 	return msg_end(&m, "token record", &e) == 0;
 }

@@ -61,8 +61,6 @@ struct release {
 	int64_t		obtained, expires;	/* unix s; expires 0 = never */
 	uint64_t	generation;		/* of the token, counts up */
 	uint64_t	seals;			/* under this DEK: bounded, see docs */
-	char		token_type[32];
-	char		api_base[256];
 	struct buf	blob;
 };
 void release_done(struct release *r);
@@ -150,7 +148,6 @@ int wraps_decode(struct slice in, struct wraps *ret, struct err *e);
 struct release_view {
 	uint64_t	version, generation;
 	int64_t		obtained, expires;
-	struct slice	api_base;	/* not terminated */
 	struct slice	blob;
 };
 bool release_view(struct slice in, struct release_view *ret);

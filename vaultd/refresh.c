@@ -106,8 +106,6 @@ store_release(struct vault *v, struct changes *ch, const struct connection *c,
 	r.obtained = in->t0;
 	r.expires = res->expires_in_s == 0 ? 0 : in->t0 + res->expires_in_s;
 	r.seals = res->release_wrap.len > 0 ? 1 : r.seals + 1;
-	snprintf(r.api_base, sizeof r.api_base, "%.*s", (int)sizeof r.api_base - 1,
-	    res->api_base[0] != '\0' ? res->api_base : c->api_base);
 	if (!buf_add(&r.blob, res->release_blob.p, res->release_blob.len))
 		return err_set(e, V_LIMIT, "out of memory");
 	if (res->release_wrap.len > 0 && object_put_wrap(v, ch, &c->id, PURPOSE_RELEASE,

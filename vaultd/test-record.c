@@ -49,8 +49,7 @@ TEST(a_tag_binds_record_key_and_table)
 
 TEST(the_hot_view_reads_what_decode_reads)
 {
-	struct release r = { .version = 3, .obtained = 10, .expires = 20, .generation = 5,
-		.api_base = "https://api.example" }, d = { 0 };
+	struct release r = { .version = 3, .obtained = 10, .expires = 20, .generation = 5 }, d = { 0 };
 	struct release_view v;
 	AUTO(buf) b = { 0 };
 	struct err e = { 0 };
@@ -63,11 +62,7 @@ TEST(the_hot_view_reads_what_decode_reads)
 	T_EQ(v.expires, d.expires);
 	T_EQ(v.generation, d.generation);
 	T_EQ(v.blob.len, 6);
-	T_EQ(v.api_base.len, strlen(r.api_base));
 	release_done(&d);
-	snprintf(r.api_base, sizeof r.api_base, "https://x/\"");
-	buf_reset(&b);
-	T_EQ(release_encode(&r, &b, &e), V_INVALID);	/* would break an answer's JSON */
 	release_done(&r);
 }
 

@@ -79,7 +79,8 @@ view(struct request *r, struct release_view *ret, struct err *e)
 
 /* ---- the answer */
 
-/* API bases are URLs checked when they were stored: nothing in them needs escaping. */
+/* The API base is the one of the connection, whose record is tagged: it says where the caller
+ * sends the token. */
 static void
 put_tail(struct request *r, const struct release_view *v)
 {
@@ -94,13 +95,9 @@ put_tail(struct request *r, const struct release_view *v)
 	buf_add_str(&r->out, ",\"connection\":\"");
 	buf_add_str(&r->out, id);
 	buf_add_str(&r->out, "\",\"api_base\":");
-	if (v->api_base.len == 0) {
+	if (a->t.c.api_base[0] == '\0' ||
+	    !json_quote(&r->out, a->t.c.api_base, strlen(a->t.c.api_base)))
 		buf_add_str(&r->out, "null");
-	} else {
-		buf_add_str(&r->out, "\"");
-		buf_add(&r->out, v->api_base.p, v->api_base.len);
-		buf_add_str(&r->out, "\"");
-	}
 	buf_add(&r->out, "}}", 3);		/* NUL included */
 }
 

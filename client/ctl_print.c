@@ -80,6 +80,10 @@ ctl_time(json_int_t t, char *out, size_t cap)
 		snprintf(out, cap, "never");
 		return;
 	}
+	if (n == 0) {
+		snprintf(out, cap, "now");
+		return;
+	}
 	while (n < units[i].seconds)
 		i++;
 	snprintf(out, cap, left < 0 ? "%lld %s ago" : "in %lld %s", (long long)(n / scale[i]),

@@ -86,7 +86,8 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_SESSION_EXPIRED] = { CONNS "SessionExpired", V_STATE, OWNER_CALLER, false,
 	    "Start the sign-in again." },
 	[ERR_STATE_INVALID] = { CONNS "StateInvalid", V_DENIED, OWNER_CALLER, false,
-	    "Start the sign-in again, in your own session." },
+	    "Look at `vaultctl connection list`: if it is not there, start the sign-in again, "
+	    "in your own session." },
 	[ERR_USER_DENIED] = { CONNS "UserDenied", V_PROVIDER, OWNER_CALLER, false,
 	    "Start again and consent; if there is no consent button ask an admin of the "
 	    "provider." },

@@ -332,16 +332,16 @@ auth_allows(struct query *q, const struct set *s)
 }
 
 static bool
-byoa_allows(struct query *q)
+byoa_allows(struct query *q, const struct set *s)
 {
-	const struct connector_rules *r = byoa_rules(q->set, q->o->connector);
+	const struct connector_rules *r = byoa_rules(s, q->o->connector);
 	char text[320];
 
 	if (r == NULL || q->o->auth_type == NULL || strcmp(q->o->auth_type, "oauth2_code") != 0)
 		return true;
 	if (q->o->byoa && r->byoa == BYOA_FORBIDDEN) {
 		snprintf(text, sizeof text, "policy '%s' does not let you choose an OAuth app for "
-		    "connector '%s'", q->set->name, q->o->connector);
+		    "connector '%s'", s->name, q->o->connector);
 		return deny(q, ERR_APP_FORBIDDEN, &r->at, "/byoa/mode", text);
 	}
 	return true;
@@ -358,7 +358,8 @@ connector_rules_allow(struct query *q)
 	if (q->floor != NULL) {
 		q->level = "floor";
 		if (!connector_allows(q, q->floor, false) ||
-		    (create && q->o->auth_type != NULL && !auth_allows(q, q->floor)))
+		    (create && q->o->auth_type != NULL && !auth_allows(q, q->floor)) ||
+		    (q->action == ACT_CONN_CREATE && !byoa_allows(q, q->floor)))
 			return false;
 		q->level = level;
 	}
@@ -366,7 +367,7 @@ connector_rules_allow(struct query *q)
 		return false;
 	if (!create || q->o->auth_type == NULL)
 		return true;
-	return auth_allows(q, q->set) && (q->action != ACT_CONN_CREATE || byoa_allows(q));
+	return auth_allows(q, q->set) && (q->action != ACT_CONN_CREATE || byoa_allows(q, q->set));
 }
 
 /* ---- the whole */
@@ -428,21 +429,33 @@ policy_decide(const struct policy *p, const struct policy_subject *s,
 	return true;
 }
 
+static void
+take_app(const struct connector_rules *r, struct policy_byoa *ret)
+{
+	ret->app_ref = r->app_ref;
+	ret->locked = r->locked;
+	ret->scopes = r->nscopes > 0 ? (const char *const *)r->scopes : NULL;
+	ret->nscopes = r->nscopes;
+}
+
+/* The floor forbids, and its app goes before others; what it leaves open the policy says. */
 void
 policy_byoa(const struct policy *p, const struct policy_subject *s, const char *connector,
     struct policy_byoa *ret)
 {
 	const char *level;
 	const struct connector_rules *r = byoa_rules(select_set(p, s, &level), connector);
+	const struct connector_rules *floor = byoa_rules(set_at(p, p->mandatory), connector);
 
-	*ret = (struct policy_byoa){ .mode = BYOA_REQUIRED };
-	if (r == NULL)
+	*ret = (struct policy_byoa){ .mode = r != NULL ? r->byoa : BYOA_REQUIRED };
+	if (r != NULL)
+		take_app(r, ret);
+	if (floor == NULL)
 		return;
-	ret->mode = r->byoa;
-	ret->app_ref = r->app_ref;
-	ret->locked = r->locked;
-	ret->scopes = r->nscopes > 0 ? (const char *const *)r->scopes : NULL;
-	ret->nscopes = r->nscopes;
+	if (floor->byoa == BYOA_FORBIDDEN)
+		ret->mode = BYOA_FORBIDDEN;
+	if (floor->app_ref != NULL)
+		take_app(floor, ret);
 }
 
 bool

@@ -190,6 +190,36 @@ TEST(the_floor_is_not_widened)
 	policy_unref(p);
 }
 
+TEST(the_floor_says_whose_app)
+{
+	struct policy *p = load("{\"policies\": {\"floor\": {\"connectors\": {\"github\":"
+	    "{\"byoa\": {\"mode\": \"forbidden\"}}, \"gitlab\": {\"byoa\": {\"mode\":"
+	    "\"allowed\", \"app_ref\": \"floor-app\"}}}},"
+	    "\"open\": {\"connectors\": {\"*\": {\"enabled\": true, \"byoa\": {\"mode\":"
+	    "\"allowed\", \"app_ref\": \"open-app\"}}}}}, \"mandatory\": \"floor\","
+	    "\"assign\": {\"tenant\": \"open\"}}");
+	struct policy_subject s = { .uid = 1001 };
+	struct policy_object own = OWN_C("github", "oauth2_code");
+	struct policy_byoa byoa;
+	struct policy_decision d;
+
+	T_OK(policy_decide(p, &s, ACT_CONN_CREATE, &own, &d));
+	own.byoa = true;
+	own.app = "mine";
+	T_NOT(policy_decide(p, &s, ACT_CONN_CREATE, &own, &d));
+	T_EQ(d.id, ERR_APP_FORBIDDEN);
+	T_STR(d.level, "floor");
+	policy_byoa(p, &s, "github", &byoa);
+	T_EQ(byoa.mode, BYOA_FORBIDDEN);
+	T_STR(byoa.app_ref, "open-app");
+	policy_byoa(p, &s, "gitlab", &byoa);
+	T_EQ(byoa.mode, BYOA_ALLOWED);
+	T_STR(byoa.app_ref, "floor-app");
+	policy_byoa(p, &s, "google", &byoa);
+	T_STR(byoa.app_ref, "open-app");
+	policy_unref(p);
+}
+
 TEST(nothing_at_all_denies)
 {
 	struct policy *p = load("{}");

@@ -44,8 +44,8 @@ put_number(struct buf *out, const char *key, unsigned long long n)
 	buf_add_uint(out, n, 1);
 }
 
-static void
-put_time(struct buf *out)
+void
+audit_line_time(struct buf *out)
 {
 	static _Thread_local time_t second;
 	static _Thread_local char date[24];
@@ -105,7 +105,7 @@ put_object(struct buf *out, const char *object, const struct id *id)
 void
 audit_line_request(struct buf *out, const struct request *r, const char *event)
 {
-	put_time(out);
+	audit_line_time(out);
 	put_plain(out, "event", event);
 	put_plain(out, "trace", r->trace);
 	put_number(out, "uid", r->conn->peer.uid);
@@ -127,7 +127,7 @@ void
 audit_line_system(struct buf *out, const struct vault *v, const char *action,
     const char *object, const struct id *id, const struct err *e)
 {
-	put_time(out);
+	audit_line_time(out);
 	put_plain(out, "event", "system");
 	put_plain(out, "action", action);
 	put_object(out, object, id);

@@ -6,6 +6,9 @@
 
 #include "vaultd/request.h"
 
+/* `"t":"2026-..."`, with which every line begins. */
+void audit_line_time(struct buf *out);
+
 /* EVENT: "call" (decided in one turn), "begin" or "end" (a helper was asked). */
 void audit_line_request(struct buf *out, const struct request *r, const char *event);
 

@@ -24,6 +24,7 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/role.h"
+#include "vaultd/audit_line.h"
 #include "vaultd/journal_file.h"
 
 #define BATCH_BYTES	(1u << 20)
@@ -278,14 +279,14 @@ retain(struct journal *j)
 {
 	uint64_t to;
 	struct job *line;
-	char text[160];
 
 	segments_retain(&j->seg, j->conf.retention_days, &to);
 	if (to == 0 || (line = calloc(1, sizeof *line)) == NULL)
 		return;
-	snprintf(text, sizeof text, "\"t\":\"%lld\",\"event\":\"retention\",\"removed_to\":%llu}\n",
-	    wall_seconds(), (unsigned long long)to);
-	buf_add(&line->line, text, strlen(text));
+	audit_line_time(&line->line);
+	buf_add_str(&line->line, ",\"event\":\"retention\",\"removed_to\":");
+	buf_add_uint(&line->line, to, 1);
+	buf_add_str(&line->line, "}\n");
 	line->done = job_free;
 	pthread_mutex_lock(&j->mutex);
 	queue_add(&j->audit, line);
@@ -305,9 +306,8 @@ idle(struct journal *j)
 	queue_init(&b.to_commit);
 	queue_init(&b.back);
 	if (j->owed.len == 0) {		/* refusals leave nothing behind: probe with a line */
-		char line[] = "\"event\":\"audit_writable\"}\n";
-
-		buf_add(&j->owed, line, sizeof line - 1);
+		audit_line_time(&j->owed);
+		buf_add_str(&j->owed, ",\"event\":\"audit_writable\"}\n");
 	}
 	audit_batch(j, NULL, &b);
 	pthread_mutex_lock(&j->mutex);
@@ -367,16 +367,16 @@ static void
 not_committed(struct journal *j, const struct job *job)
 {
 	struct job *line = calloc(1, sizeof *line);
-	char text[300];
 
 	if (line == NULL || job->line.len == 0) {
 		free(line);
 		return;
 	}
-	snprintf(text, sizeof text, "\"event\":\"not_committed\",\"of_commit\":%llu,"
-	    "\"reason\":\"%s\"}\n", (unsigned long long)job->commit,
-	    job->rc == V_CONFLICT ? "conflict" : "store unwritable");
-	buf_add(&line->line, text, strlen(text));
+	audit_line_time(&line->line);
+	buf_add_str(&line->line, ",\"event\":\"not_committed\",\"of_commit\":");
+	buf_add_uint(&line->line, job->commit, 1);
+	buf_add_str(&line->line, job->rc == V_CONFLICT ? ",\"reason\":\"conflict\"}\n" :
+	    ",\"reason\":\"store unwritable\"}\n");
 	line->done = job_free;
 	line->owed = true;
 	pthread_mutex_lock(&j->mutex);

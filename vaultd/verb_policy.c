@@ -112,6 +112,13 @@ explain_run(struct request *r, struct err *e)
 		err_detail(e, "parameter", "action");
 		return e->code;
 	}
+	if (a->folder == NULL && strncmp(a->action, "folder.", 7) == 0) {
+		err_name(e, ERR_INVALID_PARAMETER, "say which folder: the answer depends on it");
+		err_detail(e, "parameter", "folder");
+		return e->code;
+	}
+	if (a->folder == NULL && strncmp(a->action, "connection.", 11) == 0)
+		a->folder = "personal";
 	if (a->folder != NULL && strncmp(a->folder, "shared/", 7) == 0) {
 		o.class = FOLDER_SHARED;
 		o.folder = a->folder;

@@ -81,6 +81,13 @@ unseal(struct ctl *c)
 }
 
 static int
+adopt(struct ctl *c)
+{
+	return plain(c, "vaultd.Vault.Adopt", "adopted: refresh tokens of the restored store are "
+	    "used again");
+}
+
+static int
 backup(struct ctl *c)
 {
 	json_t *r = ctl_call(c, "vaultd.Vault.Backup", json_pack("{s:s}", "name", c->arg[0]));
@@ -147,9 +154,16 @@ const struct command commands_vault[] = {
 	    "  vaultctl unseal\n", unseal },
 	{ "backup", "NAME", 1, 1, "", "operator: copy store and audit log",
 	    "The copy is below the state directory; it is ciphertext, and opens only with\n"
-	    "the keys in the HSM. To restore: stop vaultd, put store/ and audit/ back.\n\n"
+	    "the keys in the HSM. To restore: stop vaultd, put store/ and audit/ back,\n"
+	    "start it, and read `vaultctl status`.\n\n"
 	    "  vaultctl backup before-upgrade\n",
 	    backup },
+	{ "adopt", "", 0, 0, "", "operator: trust a restored store",
+	    "A store that was restored from a copy holds refresh tokens that may have been\n"
+	    "used since; where they rotate, using one again can cost the grant. Say this when\n"
+	    "the store it was copied from is gone and nothing was refreshed there since.\n"
+	    "Else let the users reconnect.\n\n"
+	    "  vaultctl adopt\n", adopt },
 	{ "call", "METHOD [JSON]", 1, 2, "", "call any method of the protocol",
 	    "  vaultctl call org.varlink.service.GetInfo\n", call },
 	{ 0 },

@@ -95,6 +95,8 @@ static const struct err_row rows[ERR_MAX] = {
 	    "Do not repeat it: the answer came from elsewhere. Tell a governance admin." },
 	[ERR_CODE_REJECTED] = { CONNS "CodeRejected", V_PROVIDER, OWNER_CALLER, false,
 	    "The sign-in took too long or was repeated. Start again." },
+	[ERR_SIGNIN_LOST] = { CONNS "SigninLost", V_PROVIDER, OWNER_CALLER, false,
+	    "Reconnect: the provider's answer never arrived, and a sign-in works only once." },
 	[ERR_REDIRECT_URI_MISMATCH] = { CONNS "RedirectUriMismatch", V_PROVIDER,
 	    OWNER_ADMIN, false,
 	    "Register exactly the redirect URI shown in the OAuth app." },
@@ -111,7 +113,8 @@ static const struct err_row rows[ERR_MAX] = {
 	    OWNER_CALLER, false,
 	    "Reconnect: an answer of the provider never arrived. Not caused by you." },
 	[ERR_GRANT_SUSPECT] = { TOKEN "GrantSuspect", V_STATE, OWNER_ADMIN, false,
-	    "The store was restored; an operator must adopt it, or reconnect." },
+	    "Reconnect, or an operator says with `vaultctl adopt` that the copy this store "
+	    "was restored from is the only one in use." },
 	[ERR_NO_REFRESH_TOKEN] = { TOKEN "NoRefreshToken", V_STATE, OWNER_CALLER, false,
 	    "Reconnect; for longer access enable offline access in the OAuth app and its "
 	    "scopes." },

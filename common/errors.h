@@ -12,6 +12,7 @@
 
 enum err_owner { OWNER_CALLER, OWNER_ADMIN, OWNER_PROVIDER, OWNER_APPLIANCE };
 
+/* The numbers stand in stored records: append, never reorder. */
 enum err_id {
 	ERR_NONE,
 	/* org.varlink.service */
@@ -83,6 +84,7 @@ enum err_id {
 	ERR_UNPERSISTED,	/* answered, and the commit still fails */
 	ERR_WRONG_TENANT,
 	ERR_CLOCK_SKEW,
+	ERR_SIGNIN_LOST,
 	ERR_MAX,
 };
 

@@ -22,6 +22,13 @@ setup() {
 
 vault() { ctl $BED_ALICE "$@"; }
 connect() { bed_connect $BED_ALICE --name "${1:-$C}"; }
+reconnect() {
+	vault connection reconnect "$C" --no-browser >"$BED/log/re" 2>"$BED/log/re.err" </dev/null 3>&- &
+	local pid=$!
+	within 5 grep -q '^https://' "$BED/log/re.err"
+	bed_consent "$(grep -m1 '^https://' "$BED/log/re.err")" >/dev/null
+	wait $pid
+}
 field() { vault --json token get "$C" | sed -n "s/.*\"$1\": \"\{0,1\}\([^\",]*\).*/\1/p"; }
 shown() { vault --json connection show "$C" | sed -n "s/.*\"$1\": \"\(.*\)\",*$/\1/p"; }
 renew() { vault token get "$C" --refused-generation "${1:-$(field generation)}"; }
@@ -78,11 +85,7 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 @test "a lost connection comes back by reconnecting: same id, same name" {
 	C=c2
 	id=$(shown id)
-	vault connection reconnect "$C" --no-browser >"$BED/log/re" 2>"$BED/log/re.err" </dev/null 3>&- &
-	pid=$!
-	within 5 grep -q '^https://' "$BED/log/re.err"
-	bed_consent "$(grep -m1 '^https://' "$BED/log/re.err")" >/dev/null
-	wait $pid
+	reconnect
 	[ "$(shown id)" = "$id" ]
 	[ "$(shown state)" = connected ]
 	works "$(field access_token)"
@@ -124,6 +127,20 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 		works "$(field access_token)"
 		C=c$BATS_TEST_NUMBER
 	done
+}
+
+@test "Retry-After is kept to by those who ask, and no longer than it says" {
+	connect
+	fault '"kind":"status","status":429,"headers":{"retry-after":"3"},"body":{}'
+	run renew
+	cause_is Throttled
+	asked=$(count 'refresh_token:200')
+	run renew
+	[ "$status" = 6 ]
+	[ "$(count 'refresh_token:200')" = "$asked" ]
+	sleep 3
+	[ -n "$(renew)" ]
+	cause_is ""
 }
 
 @test "500 may have spent it" {
@@ -206,6 +223,14 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	grep -q 'error:' "$BED/log/connect.$BED_ALICE.err"
 	sleep 2
 	[ "$(count 'authorization_code:400')" = 0 ]
+	[ "$(shown state)" = disconnected ]
+	cause_is SigninLost
+	run vault token get "$C"
+	[ "$status" != 0 ]
+	[[ $output == *"Reconnect"* ]]
+	reconnect
+	[ "$(shown state)" = connected ]
+	works "$(field access_token)"
 }
 
 @test "deleting revokes at the provider" {

@@ -94,12 +94,19 @@ same_account(const struct connection *c, const struct exchange_result *res, stru
 	return e->code;
 }
 
+/* The code is spent or refused: what is left is to sign in again. */
 static void
-note_failure(struct connection *c, const struct err *e)
+note_failure(struct connection *c, const struct exchange_result *res)
 {
-	c->cause = e->id;
+	struct err e = res->err;
+
+	if (res->phase == PHASE_AMBIGUOUS)
+		err_name(&e, ERR_SIGNIN_LOST, "the answer to the sign-in was lost: %.200s",
+		    res->err.text);
+	c->state = CONN_DISCONNECTED;
+	c->cause = e.id;
 	snprintf(c->cause_text, sizeof c->cause_text, "%.*s", (int)sizeof c->cause_text - 1,
-	    e->text);
+	    e.text);
 	c->cause_time = c->updated = wall_seconds();
 }
 
@@ -117,7 +124,7 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)
 			return e->code;
 	} else if (c.state == CONN_PENDING) {
-		note_failure(&c, &a->res.err);
+		note_failure(&c, &a->res);
 	}
 	/* A failed reconnect leaves the old grant, and what is known of it, alone. */
 	return object_put_connection(v, ch, &c, generation, e);

@@ -436,6 +436,7 @@ commit_main(void *arg)
 	struct journal *j = arg;
 	struct audit_head noted = j->head, head;
 	struct job *jobs[BATCH_COMMITS];
+	bool whole;
 	size_t n;
 
 	pthread_mutex_lock(&j->mutex);
@@ -445,12 +446,14 @@ commit_main(void *arg)
 		for (n = 0; n < BATCH_COMMITS && j->commit.first != NULL; n++)
 			jobs[n] = queue_pop(&j->commit);
 		head = j->head;
+		/* The store's head never covers a line whose commit is still to come. */
+		whole = j->commit.first == NULL;
 		if (n == 0 && j->audit_stopped)
 			break;
 		pthread_mutex_unlock(&j->mutex);
 		if (n > 0) {
-			commit_batch(j, jobs, n, &head);
-			noted = head;
+			commit_batch(j, jobs, n, whole ? &head : NULL);
+			noted = whole ? head : noted;
 		} else {
 			note_head(j, &noted, &head);
 		}
@@ -577,7 +580,8 @@ write_notes(struct journal *j, struct buf *notes, struct err *e)
 		return e->code;
 	j->seg.head = b.head;
 	buf_reset(&j->owed);
-	return 0;
+	/* What was found is settled: the next start must not find it again. */
+	return store_apply(j->store, NULL, 0, NULL, &j->seg.head, 0, e);
 }
 
 static int
@@ -599,6 +603,7 @@ journal_open(const struct journal_conf *conf, struct store *store,
 	struct journal *j = calloc(1, sizeof *j);
 	AUTO(buf) notes = { 0 };
 	struct store_meta meta;
+	bool agree;
 
 	if (j == NULL || (j->seg.dir = strdup(conf->audit_dir)) == NULL) {
 		free(j);
@@ -611,8 +616,8 @@ journal_open(const struct journal_conf *conf, struct store *store,
 	init_sync(j);
 	store_meta(store, &meta);
 	j->next_commit = meta.commit;
-	if (journal_recover(&j->seg, &meta, &notes, ret_report, e) != 0 ||
-	    write_notes(j, &notes, e) != 0) {
+	if (journal_recover(&j->seg, &meta, &notes, ret_report, &agree, e) != 0 ||
+	    (!agree && store_new_instance(store, e) != 0) || write_notes(j, &notes, e) != 0) {
 		segments_close(&j->seg);
 		free((char *)j->seg.dir);
 		free(j);

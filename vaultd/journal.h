@@ -43,7 +43,8 @@ struct journal_conf {
 };
 
 /* Recovers the log against the store's head (docs/ARCHITECTURE.md, Audit), appends what
- * it found as a line, starts the threads. REPORT gets what people should know (log it). */
+ * it found as a line, starts the threads. A log that does not belong to the store makes this
+ * another instance of it (store_new_instance()). REPORT gets what people should know (log it). */
 int journal_open(const struct journal_conf *conf, struct store *store,
     struct event_base *base, struct journal **ret, struct buf *ret_report, struct err *e);
 

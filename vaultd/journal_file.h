@@ -33,6 +33,7 @@ void segments_close(struct segments *s);
 void segments_retain(struct segments *s, unsigned days, uint64_t *ret_to);
 
 /* What the log's end looks like, held against the store's. Fills S (dir and size set) and
- * REPORT; NOTES gets lines to append first. */
+ * REPORT; NOTES gets lines to append first. RET_AGREE is false when one of the two was put
+ * back without the other. */
 int journal_recover(struct segments *s, const struct store_meta *meta, struct buf *notes,
-    struct buf *report, struct err *e);
+    struct buf *report, bool *ret_agree, struct err *e);

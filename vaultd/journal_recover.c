@@ -27,16 +27,23 @@ struct tail {
 	size_t			 offset;	/* where its good text ends */
 	size_t			 torn;		/* bytes behind that */
 	bool			 seen, differs;	/* the store's head */
+	struct lost		*lost;		/* commits of the log that the store lacks */
+	size_t			 nlost;
+	bool			 store_behind;
 };
 
-static void note(struct tail *t, const char *event, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+struct lost {
+	uint64_t	seq, commit;
+};
+
+static void note(struct tail *t, const char *event, uint64_t of_commit, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* A line to append (without its start), and the same as text for the log. */
 static void
-note(struct tail *t, const char *event, const char *fmt, ...)
+note(struct tail *t, const char *event, uint64_t of_commit, const char *fmt, ...)
 {
-	char text[300], line[500], when[40];
+	char text[300], line[500], when[40], commit[40] = "";
 	time_t now = (time_t)wall_seconds();
 	struct tm tm;
 	va_list ap;
@@ -46,26 +53,62 @@ note(struct tail *t, const char *event, const char *fmt, ...)
 	va_end(ap);
 	gmtime_r(&now, &tm);
 	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S.000000Z", &tm);
-	snprintf(line, sizeof line, "\"t\":\"%s\",\"event\":\"%s\",\"message\":\"%s\"}\n", when,
-	    event, text);
+	if (of_commit != 0)
+		snprintf(commit, sizeof commit, "\"of_commit\":%llu,",
+		    (unsigned long long)of_commit);
+	snprintf(line, sizeof line, "\"t\":\"%s\",\"event\":\"%s\",%s\"message\":\"%s\"}\n", when,
+	    event, commit, text);
 	buf_add(t->notes, line, strlen(line));
 	if (t->report->len > 0)
 		buf_add(t->report, "; ", 2);
 	buf_add(t->report, text, strlen(text));
 }
 
-static void
-note_commit(struct tail *t, struct slice line, uint64_t seq)
+static uint64_t
+number(struct slice line, const char *member)
 {
-	char commit[32];
-	uint64_t n;
+	char text[32];
 
-	if (!audit_line_member(line, "commit", commit, sizeof commit))
-		return;
-	n = strtoull(commit, NULL, 10);
-	if (n > t->meta->commit)
-		note(t, "not_committed", "line %llu names commit %llu, which the store does not "
-		    "have: it was not made", (unsigned long long)seq, (unsigned long long)n);
+	return audit_line_member(line, member, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
+}
+
+static void
+lose(struct tail *t, uint64_t seq, uint64_t commit)
+{
+	struct lost *more = realloc(t->lost, (t->nlost + 1) * sizeof *more);
+
+	must(more != NULL);
+	more[t->nlost++] = (struct lost){ seq, commit };
+	t->lost = more;
+}
+
+static void
+annul(struct tail *t, uint64_t commit)
+{
+	for (size_t i = t->nlost; i-- > 0;)
+		if (t->lost[i].commit == commit) {
+			t->lost[i] = t->lost[--t->nlost];
+			return;
+		}
+}
+
+/*
+ * A crash can leave lines of commits that were not made. When vaultd stopped or started
+ * behind such a line it had settled them all: then it is the store that went back.
+ */
+static void
+weigh(struct tail *t, struct slice line, uint64_t seq)
+{
+	uint64_t commit = number(line, "commit");
+	char action[32];
+
+	if (commit > t->meta->commit)
+		lose(t, seq, commit);
+	else if (t->nlost > 0 && (commit = number(line, "of_commit")) != 0)
+		annul(t, commit);
+	else if (t->nlost > 0 && audit_line_member(line, "action", action, sizeof action) &&
+	    (strcmp(action, "vaultd.stop") == 0 || strcmp(action, "vaultd.start") == 0))
+		t->store_behind = true;
 }
 
 /* Over the lines of one segment: the head moves on as far as the chain holds. */
@@ -97,7 +140,7 @@ walk(struct tail *t, struct slice text, bool first)
 			t->differs = memcmp(t->s->head.hash, t->meta->audit.hash, 32) != 0;
 		}
 		if (seq > t->meta->audit.seq)
-			note_commit(t, (struct slice){ p + off, n - 1 }, seq);
+			weigh(t, (struct slice){ p + off, n - 1 }, seq);
 		off += n;
 	}
 	t->offset = off;
@@ -127,7 +170,7 @@ cut(struct tail *t, struct err *e)
 	if (zero == NULL || (fd = open(path, O_WRONLY | O_CLOEXEC)) < 0 ||
 	    pwrite(fd, zero, t->torn, (off_t)t->offset) != (ssize_t)t->torn || fsync(fd) != 0)
 		return err_errno(e, "%s", path);
-	note(t, "torn_tail", "%zu bytes behind line %llu were cut: they were never answered for",
+	note(t, "torn_tail", 0, "%zu bytes behind line %llu were cut: they were never answered for",
 	    t->torn, (unsigned long long)t->s->head.seq);
 	return 0;
 }
@@ -154,23 +197,49 @@ read_tail(struct tail *t, const uint64_t *seqs, size_t n, struct err *e)
 	return 0;
 }
 
+static void
+note_lost(struct tail *t)
+{
+	if (t->store_behind) {
+		note(t, "store_behind", 0, "the store knows nothing behind commit %llu, the log names "
+		    "commit %llu: an older store was put back", (unsigned long long)t->meta->commit,
+		    (unsigned long long)t->lost[t->nlost - 1].commit);
+		return;
+	}
+	for (size_t i = 0; i < t->nlost; i++)
+		note(t, "not_committed", t->lost[i].commit, "line %llu names commit %llu, which the "
+		    "store does not have: it was not made", (unsigned long long)t->lost[i].seq,
+		    (unsigned long long)t->lost[i].commit);
+}
+
+/* Do log and store tell the same story? */
+static bool
+agree(const struct tail *t)
+{
+	const struct audit_head *want = &t->meta->audit;
+
+	return !t->store_behind && t->s->head.seq >= want->seq && !t->differs &&
+	    (want->seq == 0 || t->seen);
+}
+
 static int
 settle(struct tail *t, struct err *e)
 {
 	const struct audit_head *want = &t->meta->audit;
 
 	if (t->torn > 0 && t->s->head.seq < want->seq)
-		note(t, "audit_damaged", "the audit log is damaged behind line %llu, before line "
+		note(t, "audit_damaged", 0, "the audit log is damaged behind line %llu, before line "
 		    "%llu which the store knows", (unsigned long long)t->s->head.seq,
 		    (unsigned long long)want->seq);
 	if (t->torn > 0 && cut(t, e) != 0)
 		return e->code;
+	note_lost(t);
 	if (t->s->head.seq < want->seq)
-		note(t, "audit_behind", "the audit log ends at line %llu, the store knows line %llu: "
+		note(t, "audit_behind", 0, "the audit log ends at line %llu, the store knows line %llu: "
 		    "it was cut, or the store was restored without its log",
 		    (unsigned long long)t->s->head.seq, (unsigned long long)want->seq);
 	else if (t->differs || (want->seq > 0 && !t->seen))
-		note(t, "audit_differs", "line %llu is not the one the store knows: the log was "
+		note(t, "audit_differs", 0, "line %llu is not the one the store knows: the log was "
 		    "edited, or store and log do not belong together",
 		    (unsigned long long)want->seq);
 	return 0;
@@ -178,19 +247,21 @@ settle(struct tail *t, struct err *e)
 
 int
 journal_recover(struct segments *s, const struct store_meta *meta, struct buf *notes,
-    struct buf *report, struct err *e)
+    struct buf *report, bool *ret_agree, struct err *e)
 {
 	struct tail t = { .s = s, .meta = meta, .notes = notes, .report = report };
 	AUTO_FREE uint64_t *seqs = NULL;
 	size_t n = 0;
+	int rc;
 
 	audit_genesis(s->head.hash);
 	s->head.seq = 0;
 	if (audit_segments(s->dir, &seqs, &n, e) != 0)
 		return e->code;
-	if (n > 0 && read_tail(&t, seqs, n, e) != 0)
-		return e->code;
-	if (settle(&t, e) != 0)
-		return e->code;
-	return segments_open(s, t.segment, t.offset, e);
+	rc = n > 0 ? read_tail(&t, seqs, n, e) : 0;
+	if (rc == 0)
+		rc = settle(&t, e);
+	*ret_agree = agree(&t);
+	free(t.lost);
+	return rc != 0 ? rc : segments_open(s, t.segment, t.offset, e);
 }

@@ -104,27 +104,22 @@ open_store(struct vault *v, struct err *e)
 	char dir[600];
 	struct store_conf sc = { .dir = dir, .map_size = v->conf.store_map,
 		.ballast = v->conf.store_ballast };
-	struct store_meta meta;
 
 	snprintf(dir, sizeof dir, "%s/store", v->conf.state_dir);
 	mkdir(dir, 0700);
 	if (store_open(&sc, &v->store, e) != 0)
 		return err_wrap(e, "store");
-	store_meta(v->store, &meta);
-	v->id = meta.vault;
-	v->instance = meta.instance;
-	v->epoch = meta.epoch;
 	return 0;
 }
 
 static void
-started_line(struct vault *v)
+note_line(struct vault *v, const char *action)
 {
 	struct job *j = calloc(1, sizeof *j);
 
 	if (j == NULL)
 		return;
-	audit_line_system(&j->line, v, "vaultd.start", NULL, &v->instance, NULL);
+	audit_line_system(&j->line, v, action, NULL, &v->instance, NULL);
 	j->done = job_free;
 	journal_submit(v->journal, j);
 }
@@ -134,6 +129,7 @@ open_journal(struct vault *v, struct err *e)
 {
 	char dir[600];
 	struct buf report = { 0 };
+	struct store_meta meta;
 	struct journal_conf jc = { .audit_dir = dir, .segment_bytes = v->conf.audit_segment,
 		.retention_days = v->conf.audit_retention_days,
 		.gather_us = v->conf.gather_us };
@@ -145,7 +141,12 @@ open_journal(struct vault *v, struct err *e)
 	if (report.len > 0)
 		log_warn("audit log: %.*s", (int)report.len, (const char *)report.p);
 	buf_done(&report);
-	started_line(v);
+	store_meta(v->store, &meta);
+	v->id = meta.vault;
+	v->instance = meta.instance;
+	v->adopted = meta.adopted;
+	v->epoch = meta.epoch;
+	note_line(v, "vaultd.start");
 	return 0;
 }
 
@@ -373,6 +374,7 @@ close_all(struct daemon *d)
 {
 	struct vault *v = &d->v;
 
+	note_line(v, "vaultd.stop");
 	journal_kick(v->journal);
 	journal_close(v->journal);
 	conn_flush_all(v);

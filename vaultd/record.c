@@ -167,6 +167,7 @@ connection_encode(const struct connection *r, struct buf *out, struct err *e)
 	msg_put_str(&m, r->cause_text);
 	put_time(&m, r->cause_time);
 	msg_put_u32(&m, r->failures);
+	put_time(&m, r->retry_at);
 	return encoded(&m, out, e);
 }
 
@@ -196,6 +197,7 @@ connection_decode(struct slice in, struct connection *ret, struct err *e)
 	msg_get_str(&m, ret->cause_text, sizeof ret->cause_text);
 	ret->cause_time = get_time(&m);
 	ret->failures = msg_get_u32(&m);
+	ret->retry_at = get_time(&m);
 	if (ret->state < CONN_PENDING || ret->state > CONN_DISCONNECTED ||
 	    ret->cause >= ERR_MAX)
 		m.failed = true;
@@ -220,7 +222,6 @@ grant_encode(const struct grant *r, struct buf *out, struct err *e)
 	msg_put_id(&m, &r->app);
 	msg_put_u64(&m, r->version);
 	msg_put_id(&m, &r->instance);
-	msg_put_u8(&m, r->suspect);
 	msg_put_raw(&m, r->fingerprint, sizeof r->fingerprint);
 	put_time(&m, r->obtained);
 	put_time(&m, r->refresh_expires);
@@ -238,7 +239,6 @@ grant_decode(struct slice in, struct grant *ret, struct err *e)
 	ret->app = msg_get_id(&m);
 	ret->version = msg_get_u64(&m);
 	ret->instance = msg_get_id(&m);
-	ret->suspect = msg_get_u8(&m) != 0;
 	get_raw(&m, ret->fingerprint, sizeof ret->fingerprint);
 	ret->obtained = get_time(&m);
 	ret->refresh_expires = get_time(&m);

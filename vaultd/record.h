@@ -40,6 +40,7 @@ struct connection {
 	char		cause_text[160];	/* redacted */
 	int64_t		cause_time;
 	uint32_t	failures;		/* in a row */
+	int64_t		retry_at;		/* unix s: not before, by Retry-After; 0 = by failures */
 };
 
 /* What buys new tokens; beside it wraps in TABLE_WRAP. */
@@ -47,7 +48,6 @@ struct grant {
 	struct id	connection, app;
 	uint64_t	version;		/* secret version: AAD of the blob */
 	struct id	instance;		/* of the store that got it */
-	bool		suspect;		/* from a restored store */
 	unsigned char	fingerprint[32];
 	int64_t		obtained, refresh_expires;	/* unix s; 0 = unknown */
 	struct buf	blob;			/* sealed */

@@ -27,7 +27,8 @@ struct waiter {
 };
 
 #define BACKOFF_MAX_S	900
-#define THROTTLED_S	60
+#define THROTTLED_S	60	/* when the provider does not say for how long */
+#define RETRY_AFTER_MAX_S 3600
 #define STRIKE_SPACING_S 60
 
 /* ---- when */
@@ -128,7 +129,6 @@ store_grant(struct vault *v, struct changes *ch, const struct connection *c,
 	g.app = c->app;
 	g.version = in->grant_version;
 	g.instance = v->instance;
-	g.suspect = false;
 	g.obtained = in->t0;
 	g.refresh_expires =
 	    res->refresh_expires_in_s == 0 ? 0 : in->t0 + res->refresh_expires_in_s;
@@ -147,6 +147,7 @@ note_result(struct connection *c, const struct exchange_result *res, const struc
 	c->cause = ERR_NONE;
 	c->cause_text[0] = '\0';
 	c->failures = 0;
+	c->retry_at = 0;
 	c->updated = c->last_refresh_ok = wall_seconds();
 	if (res->scope[0] != '\0')
 		snprintf(c->scope, sizeof c->scope, "%.*s", (int)sizeof c->scope - 1, res->scope);
@@ -230,9 +231,23 @@ token_alive(struct vault *v, const struct id *connection, int64_t *ret_expires)
 	return view.expires == 0 || view.expires > wall_seconds();
 }
 
-static void
-note_failure(struct vault *v, struct connection *c, const struct err *e)
+/* Until when the provider wants to be left alone (RFC 9110 10.2.3), 0 = it does not say. */
+static int64_t
+retry_at(const struct exchange_result *res)
 {
+	uint32_t s = res->retry_after_s;
+
+	if (s == 0 && res->err.id == ERR_THROTTLED)
+		s = THROTTLED_S;
+	if (s > RETRY_AFTER_MAX_S)
+		s = RETRY_AFTER_MAX_S;
+	return s == 0 ? 0 : wall_seconds() + s;
+}
+
+static void
+note_failure(struct vault *v, struct connection *c, const struct exchange_result *res)
+{
+	const struct err *e = &res->err;
 	enum verdict verdict = verdict_of(c, e);
 	int64_t expires;
 	bool alive = token_alive(v, &c->id, &expires);
@@ -244,6 +259,7 @@ note_failure(struct vault *v, struct connection *c, const struct err *e)
 	if (!(e->id == ERR_PROVIDER_REFUSED && c->failures > 0 && verdict == TRANSIENT))
 		c->cause_time = c->updated;	/* strikes are spaced from the first */
 	c->failures++;
+	c->retry_at = retry_at(res);
 	if (verdict == DEAD)
 		c->state = CONN_DISCONNECTED;
 	else if (verdict == ADMIN || !alive)
@@ -262,12 +278,12 @@ note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
 	if (in->retries > 0) {
 		err_name(&res->err, ERR_GRANT_LOST_IN_TRANSIT, "an answer of the provider was "
 		    "lost twice; whether the grant still works cannot be known");
-		note_failure(v, c, &res->err);
+		note_failure(v, c, res);
 		return;
 	}
 	if (res->err.id != ERR_OUTCOME_UNKNOWN)
 		err_name(&res->err, ERR_OUTCOME_UNKNOWN, "%.300s", res->err.text);
-	note_failure(v, c, &res->err);
+	note_failure(v, c, res);
 }
 
 static bool
@@ -289,7 +305,7 @@ holds(const struct vault *v, const struct connection *c)
 
 /* Unix ms of the next attempt by the scheduler, 0 = none. */
 static int64_t
-next_try(struct vault *v, const struct connection *c, const struct exchange_result *res)
+next_try(struct vault *v, const struct connection *c)
 {
 	int64_t now = wall_seconds(), expires;
 	bool alive = token_alive(v, &c->id, &expires);
@@ -303,8 +319,8 @@ next_try(struct vault *v, const struct connection *c, const struct exchange_resu
 			return expires * 1000;
 		return (now + 1) * 1000;
 	}
-	if (res->retry_after_s > 0)
-		return (now + (res->retry_after_s > 3600 ? 3600 : res->retry_after_s)) * 1000;
+	if (c->retry_at != 0)
+		return c->retry_at * 1000;
 	return (now + backoff_s(c->failures)) * 1000;
 }
 
@@ -337,9 +353,9 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 		if (a->intent.retries > 0 && a->res.err.id == ERR_GRANT_REVOKED)
 			err_name(&a->res.err, ERR_GRANT_LOST_IN_TRANSIT, "the provider answered a "
 			    "refresh, the answer was lost, and the refresh token was spent by it");
-		note_failure(v, &c, &a->res.err);
+		note_failure(v, &c, &a->res);
 	}
-	if ((due = next_try(v, &c, &a->res)) != 0)
+	if ((due = next_try(v, &c)) != 0)
 		due_put(ch, due, &c.id, DUE_REFRESH);
 	return object_put_connection(v, ch, &c, generation, e);
 }
@@ -399,6 +415,16 @@ sealed(const struct id *record, uint64_t version, const struct buf *blob,
 	return (struct sealed){ *record, version, buf_slice(blob), buf_slice(wrap) };
 }
 
+/*
+ * From a copy of the store, and spent if another copy went on: using it again would cost
+ * the grant where refresh tokens rotate. Reconnecting, or adoption, makes it good.
+ */
+static bool
+is_suspect(const struct vault *v, const struct connection *c, const struct grant *g)
+{
+	return !v->adopted && !id_equal(&g->instance, &v->instance) && !reuse_is_safe(v, c);
+}
+
 static int
 load(struct attempt *a, const struct connection *c, struct err *e)
 {
@@ -413,8 +439,9 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 			    "no refresh token");
 		return e->code;
 	}
-	if (g.suspect)
-		return err_name(e, ERR_GRANT_SUSPECT, "this grant comes from a restored store");
+	if (is_suspect(v, c, &g))
+		return err_name(e, ERR_GRANT_SUSPECT, "the store was restored from a copy, and the "
+		    "refresh token of this connection may have been used since the copy was made");
 	if (object_release(v, &c->id, &r, NULL, e) != 0 ||
 	    object_app(v, &c->app, &app, NULL, e) != 0 ||
 	    object_wrap(v, &c->id, PURPOSE_GRANT, &a->secret_wrap, e) != 0 ||
@@ -448,7 +475,8 @@ cause_error(const struct connection *c, struct err *e)
 static int
 may_start(struct vault *v, const struct connection *c, struct err *e)
 {
-	int64_t wait = backoff_s(c->failures), expires;
+	int64_t expires, until = c->retry_at != 0 ? c->retry_at :
+	    c->cause_time + backoff_s(c->failures) / 2;
 
 	if (c->state == CONN_PENDING)
 		return err_name(e, ERR_NOT_READY, "the sign-in of this connection was never "
@@ -459,9 +487,7 @@ may_start(struct vault *v, const struct connection *c, struct err *e)
 		if (holds(v, c) || (!reuse_is_safe(v, c) && token_alive(v, &c->id, &expires)))
 			return cause_error(c, e);
 	} else if (c->failures > 0 && c->cause != ERR_NONE) {
-		if (c->cause == ERR_THROTTLED && wait < THROTTLED_S)
-			wait = THROTTLED_S;
-		if (wall_seconds() < c->cause_time + wait / 2)
+		if (wall_seconds() < until)
 			return cause_error(c, e);
 	}
 	if (v->stopping)

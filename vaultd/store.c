@@ -146,6 +146,7 @@ load_meta(struct store *s, MDB_txn *txn, struct err *e)
 {
 	struct store_meta *m = &s->meta;
 	unsigned char n[8], head[40];
+	struct id adopted;
 
 	m->format = FORMAT;
 	if (meta_get(s, txn, "format", n, sizeof n) == 1)
@@ -154,7 +155,10 @@ load_meta(struct store *s, MDB_txn *txn, struct err *e)
 		return err_set(e, V_CORRUPT, "the store has format %u, this vaultd knows %d: use the "
 		    "version that wrote it", m->format, FORMAT);
 	if (meta_get(s, txn, "instance", m->instance.b, 16) != 1)
-		m->instance = id_new();
+		m->instance = adopted = id_new();
+	else if (meta_get(s, txn, "adopted", adopted.b, 16) != 1)
+		adopted = (struct id){ 0 };
+	m->adopted = id_equal(&adopted, &m->instance);
 	meta_get(s, txn, "vault", m->vault.b, 16);
 	if (meta_get(s, txn, "commit", n, sizeof n) == 1)
 		m->commit = get64(n);
@@ -178,7 +182,34 @@ start_epoch(struct store *s, MDB_txn *txn, struct err *e)
 	store_put64(n, ++s->meta.epoch);
 	if (meta_put(s, txn, "epoch", n, sizeof n, e) != 0)
 		return e->code;
+	if (s->meta.adopted && meta_put(s, txn, "adopted", s->meta.instance.b, 16, e) != 0)
+		return e->code;
 	return meta_put(s, txn, "instance", s->meta.instance.b, 16, e);
+}
+
+int
+store_new_instance(struct store *s, struct err *e)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+
+	if (rc != 0)
+		return store_mdb_err(e, rc, "store");
+	s->meta.instance = id_new();
+	s->meta.adopted = false;
+	if (meta_put(s, txn, "instance", s->meta.instance.b, 16, e) != 0) {
+		mdb_txn_abort(txn);
+		return e->code;
+	}
+	rc = mdb_txn_commit(txn);
+	return rc == 0 ? 0 : store_mdb_err(e, rc, "store");
+}
+
+void
+store_adopt(struct store *s, struct changes *c)
+{
+	changes_put(c, TABLE_META, (struct slice){ "adopted", 7 }, EXPECT_ANY,
+	    (struct slice){ s->meta.instance.b, 16 });
 }
 
 int
@@ -415,12 +446,41 @@ store_has_room(struct store *s, size_t bytes)
 
 /* ---- the rest */
 
+/* Opens the copy in DIR enough to change its meta table. */
+static int
+open_copy(const char *dir, struct store *ret, struct err *e)
+{
+	MDB_txn *txn;
+	int rc = mdb_env_create(&ret->env);
+
+	if (rc == 0)
+		rc = mdb_env_set_maxdbs(ret->env, TABLE_MAX);
+	if (rc == 0)
+		rc = mdb_env_open(ret->env, dir, MDB_NOLOCK, 0600);
+	if (rc == 0)
+		rc = mdb_txn_begin(ret->env, NULL, 0, &txn);
+	if (rc != 0)
+		return store_mdb_err(e, rc, dir);
+	if (open_tables(ret, txn, e) != 0) {
+		mdb_txn_abort(txn);
+		return e->code;
+	}
+	rc = mdb_txn_commit(txn);
+	return rc == 0 ? 0 : store_mdb_err(e, rc, dir);
+}
+
 int
 store_backup(struct store *s, const char *dir, struct err *e)
 {
+	struct store copy = { 0 };
 	int rc = mdb_env_copy2(s->env, dir, 0);
 
-	return rc == 0 ? 0 : store_mdb_err(e, rc, dir);
+	if (rc != 0)
+		return store_mdb_err(e, rc, dir);
+	if (open_copy(dir, &copy, e) == 0)
+		store_new_instance(&copy, e);
+	mdb_env_close(copy.env);
+	return e->code;
 }
 
 void

@@ -105,11 +105,21 @@ struct store_meta {
 	uint32_t	format;
 	struct id	vault;		/* null until the first contact with vault-hsm */
 	struct id	instance;	/* of this copy of the store */
+	bool		adopted;	/* and nothing older lives on elsewhere: see store_adopt */
 	uint64_t	commit;		/* number of the last change set */
 	uint64_t	epoch;		/* starts of vaultd */
 	struct audit_head audit;
 };
 void store_meta(struct store *s, struct store_meta *ret);
-/* A consistent copy into DIR (must not exist), by a process of its own; see backup.c. */
+/*
+ * A copy of a store that may have gone on elsewhere is another instance: what it got as an
+ * earlier one is not to be trusted to be unused until an operator adopts it. Called before
+ * there are other threads.
+ */
+int store_new_instance(struct store *s, struct err *e);
+/* Into CHANGES: this instance is adopted. Takes effect for store_meta() at the next open. */
+void store_adopt(struct store *s, struct changes *c);
+/* A consistent copy into DIR (must exist, be empty), of another instance, by a process of
+ * its own; see backup.c. */
 int store_backup(struct store *s, const char *dir, struct err *e);
 void store_stat(struct store *s, size_t *entries /* [TABLE_MAX] */, size_t *bytes);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "common/auto.h"
+#include "common/envelope.h"
 #include "vaultd/journal.h"
 
 static char top[64], sdir[80], adir[80];
@@ -158,6 +159,15 @@ edit(const char *path, const char *text, char to)
 	close(fd);
 }
 
+static off_t
+text_end(int fd)
+{
+	static char all[1 << 17];
+	ssize_t n = pread(fd, all, sizeof all, 0);
+
+	return (off_t)strnlen(all, (size_t)n);
+}
+
 TEST(any_edit_removal_or_truncation_is_found_and_placed)
 {
 	struct audit_head promised = { .seq = 200 };
@@ -207,6 +217,62 @@ TEST(a_log_behind_its_store_is_reported)
 	T_HAS((char *)report.p, "were cut");
 	close_both();
 	T_EQ(verify(NULL).fault, AUDIT_OK);	/* what is there now is a whole log again */
+}
+
+/* A line of a change whose commit the store does not have, then what WITH names. */
+static void
+lose_commit(const char *with)
+{
+	char path[200], line[400], prev[65], stop[600];
+	struct audit_head head = verify(NULL).head;
+	int fd, n;
+
+	last_segment(path);
+	T_OK((fd = open(path, O_RDWR)) >= 0);
+	hex_encode(head.hash, 32, prev);
+	n = snprintf(line, sizeof line, "{\"seq\":%llu,\"prev\":\"%s\",\"commit\":99,"
+	    "\"event\":\"call\"}\n", (unsigned long long)head.seq + 1, prev);
+	sha256((struct slice){ line, (size_t)n }, head.hash);
+	hex_encode(head.hash, 32, prev);
+	snprintf(stop, sizeof stop, "%s{\"seq\":%llu,\"prev\":\"%s\",%s}\n", line,
+	    (unsigned long long)head.seq + 2, prev, with);
+	T_EQ(pwrite(fd, stop, strlen(stop), text_end(fd)), (long)strlen(stop));
+	close(fd);
+}
+
+static bool
+adopted(void)
+{
+	struct store_meta m;
+
+	store_meta(store, &m);
+	return m.adopted;
+}
+
+TEST(a_commit_lost_in_a_crash_is_noted_and_one_lost_later_is_an_older_store)
+{
+	static const struct { const char *with, *says; bool adopted; } rows[] = {
+		{ "\"event\":\"call\"", "commit 99, which the store does not have", true },
+		{ "\"event\":\"not_committed\",\"of_commit\":99", "", true },
+		{ "\"event\":\"system\",\"action\":\"vaultd.stop\"", "older store was put back",
+		    false },
+		{ "\"event\":\"system\",\"action\":\"vaultd.start\"", "older store was put back",
+		    false },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		fill(20);
+		lose_commit(rows[i].with);
+		open_both(1 << 16);
+		T_HAS((char *)report.p, rows[i].says);
+		T_EQ(adopted(), rows[i].adopted);
+		close_both();
+		open_both(1 << 16);		/* said once, and for good */
+		T_STR((char *)report.p, "");
+		T_EQ(adopted(), rows[i].adopted);
+		close_both();
+		T_EQ(verify(NULL).fault, AUDIT_OK);
+	}
 }
 
 TEST(segments_follow_each_other)

@@ -37,6 +37,7 @@ struct vault {
 	struct conn		*conns, *dirty;
 	struct id		 id;		/* vault id; null until known */
 	struct id		 instance;
+	bool			 adopted;	/* false: grants of earlier instances are suspect */
 	uint64_t		 epoch;
 	unsigned char		*meta_key;	/* 32 locked bytes; NULL until unwrapped */
 	bool			 sealed, stopping, roles_separate;

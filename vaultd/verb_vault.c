@@ -11,6 +11,7 @@
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
 #include "vaultd/hsm.h"
+#include "vaultd/refresh.h"
 #include "vaultd/request.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
@@ -54,6 +55,9 @@ summary(const struct vault *v, char *ret, size_t cap)
 		snprintf(ret, cap, "vault-egress is not running: nothing is refreshed");
 	else if (v->policy_error[0] != '\0')
 		snprintf(ret, cap, "the policy on disk is not in force: %s", v->policy_error);
+	else if (!v->adopted)
+		snprintf(ret, cap, "the store was restored from a copy: refresh tokens that rotate "
+		    "are not used until `vaultctl adopt`");
 	else if (!v->roles_separate)
 		snprintf(ret, cap, "ok, but role separation is off: all roles share one user");
 	else
@@ -95,7 +99,7 @@ status_run(struct request *r, struct err *e)
 	id_text(&v->id, id);
 	id_text(&v->instance, instance);
 	r->reply = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:s, s:o, s:b, s:b,"
-	    " s:i, s:s, s:I, s:I, s:i}",
+	    " s:i, s:s, s:b, s:I, s:I, s:i}",
 	    "version", VERSION, "vault", id_is_null(&v->id) ? "" : id, "instance", instance,
 	    "uptime", (json_int_t)((boot_ms() - v->started_ms) / 1000), "summary", text,
 	    "hsm", hsm_json(v), "egress", egress_is_up(v->egress) ? "up" : "down",
@@ -104,6 +108,7 @@ status_run(struct request *r, struct err *e)
 	    v->policy_error[0] == '\0' ? json_null() : json_string(v->policy_error),
 	    "sealed", (int)v->sealed, "role_separation", (int)v->roles_separate,
 	    "landlock", v->landlock, "rollback_anchor", "none",
+	    "adopted", (int)v->adopted,
 	    "connections", (json_int_t)entries[TABLE_CONNECTION],
 	    "deks_cached", (json_int_t)dek_cache_count(v->deks),
 	    "clients", (int)v->limits.connections);
@@ -176,6 +181,34 @@ const struct verb verb_vault_unseal = {
 	.action = ACT_NONE,
 	.flags = VERB_CHANGE | VERB_OPERATOR,
 	.run = unseal_run,
+};
+
+/* ---- Adopt */
+
+static void
+adopted(struct request *r)
+{
+	r->vault->adopted = true;
+	schedule_poke(r->vault->schedule);
+}
+
+static int
+adopt_run(struct request *r, struct err *e)
+{
+	if (r->vault->adopted)
+		return err_name(e, ERR_CONFLICT, "this store was not restored, or is adopted "
+		    "already");
+	store_adopt(r->vault->store, &r->changes);
+	r->after = adopted;
+	return 0;
+}
+
+const struct verb verb_vault_adopt = {
+	.method = "vaultd.Vault.Adopt",
+	.help = "trust what a restored store holds",
+	.action = ACT_NONE,
+	.flags = VERB_CHANGE | VERB_OPERATOR,
+	.run = adopt_run,
 };
 
 /* ---- Audit.Head */

@@ -13,6 +13,7 @@ const struct verb *const verbs[] = {
 	&verb_service_description,
 	&verb_vault_status,
 	&verb_vault_whoami,
+	&verb_vault_adopt,
 	&verb_vault_seal,
 	&verb_vault_unseal,
 	&verb_vault_backup,

@@ -9,7 +9,7 @@
 
 extern const struct verb verb_service_info, verb_service_description;
 extern const struct verb verb_vault_status, verb_vault_whoami, verb_vault_seal,
-    verb_vault_unseal, verb_vault_backup;
+    verb_vault_unseal, verb_vault_backup, verb_vault_adopt;
 extern const struct verb verb_connection_begin, verb_connection_reconnect,
     verb_connection_finish, verb_connection_create_static, verb_connection_list,
     verb_connection_show, verb_connection_rename, verb_connection_delete;

@@ -581,7 +581,10 @@ write_notes(struct journal *j, struct buf *notes, struct err *e)
 	j->seg.head = b.head;
 	buf_reset(&j->owed);
 	/* What was found is settled: the next start must not find it again. */
-	return store_apply(j->store, NULL, 0, NULL, &j->seg.head, 0, e);
+	while (store_apply(j->store, NULL, 0, NULL, &j->seg.head, 0, e) == V_LIMIT)
+		if (store_grow(j->store, e) != 0)
+			break;
+	return e->code;
 }
 
 static int

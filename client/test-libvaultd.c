@@ -57,8 +57,7 @@ listen_at(struct fake *f, int backlog)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 
-	strcpy(f->dir, "/tmp/test-libvaultd.XXXXXX");
-	T_OK(mkdtemp(f->dir) != NULL);
+	unit_dir("libvaultd", f->dir);
 	snprintf(f->path, sizeof f->path, "%s/s", f->dir);
 	strcpy(sa.sun_path, f->path);
 	f->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -82,8 +81,6 @@ fake_stop(struct fake *f)
 	pthread_join(f->thread, NULL);
 	close(f->stop[0]);
 	close(f->fd);
-	unlink(f->path);
-	rmdir(f->dir);
 }
 
 /* One call into f->heard. FALSE: the client hung up. */
@@ -485,8 +482,6 @@ TEST(a_full_queue_is_waited_for_but_not_for_ever)
 	for (int i = 0; i < 4; i++)
 		vaultd_close(v[i]);
 	close(f.fd);
-	unlink(f.path);
-	rmdir(f.dir);
 }
 
 /* ---- pieces of any size */

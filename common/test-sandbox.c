@@ -255,16 +255,8 @@ in_sandbox(enum sandbox_profile profile, int (*try)(void), bool files)
 static void
 make_dir(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/test-sandbox.XXXXXX");
-	T_OK(mkdtemp(dir) != NULL);
+	unit_dir("sandbox", dir);
 	snprintf(inside, sizeof inside, "%s/file", dir);
-}
-
-static void
-remove_dir(void)
-{
-	unlink(inside);
-	rmdir(dir);
 }
 
 TEST(system_calls_by_profile)
@@ -281,7 +273,6 @@ TEST(system_calls_by_profile)
 				fail_msg("%s in profile %d: %s, expected %s", rows[i].name, p,
 				    strerror(got), strerror(want));
 		}
-	remove_dir();
 }
 
 TEST(files_below_the_given_paths_alone)
@@ -295,7 +286,6 @@ TEST(files_below_the_given_paths_alone)
 				fail_msg("%s in profile %d: %s, expected %s", file_rows[i].name, p,
 				    strerror(got), strerror(file_rows[i].expected));
 		}
-	remove_dir();
 }
 
 /* ---- threads that were there before */

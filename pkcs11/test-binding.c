@@ -13,17 +13,7 @@ static char dir[64];
 static void
 fresh(void)
 {
-	strcpy(dir, "/tmp/test-binding.XXXXXX");
-	T_OK(mkdtemp(dir) != NULL);
-}
-
-static void
-clean(void)
-{
-	char cmd[128];
-
-	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-	T_EQ(system(cmd), 0);
+	unit_dir("binding", dir);
 }
 
 static struct binding
@@ -54,7 +44,6 @@ TEST(what_is_written_is_read_back_and_never_replaced)
 	got.kek[1].current = false;
 	T_NOT(binding_equal(&b, &got));
 	T_EQ(binding_create(dir, &got, &e), V_CORRUPT);
-	clean();
 }
 
 TEST(edited_files_are_refused)
@@ -95,7 +84,6 @@ TEST(edited_files_are_refused)
 		if (binding_load(dir, &b, &e) != rows[i].code)
 			fail_msg("row %zu: %s", i, e.text);
 	}
-	clean();
 }
 
 int

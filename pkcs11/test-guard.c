@@ -19,17 +19,7 @@ fresh(void)
 	if (!done)
 		T_DO(secret_arena_init(65536, true, &e), e);
 	done = true;
-	strcpy(dir, "/tmp/test-guard.XXXXXX");
-	T_OK(mkdtemp(dir) != NULL);
-}
-
-static void
-clean(void)
-{
-	char cmd[128];
-
-	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-	T_EQ(system(cmd), 0);
+	unit_dir("guard", dir);
 }
 
 /* 0 = may try; the attempt ends with OUTCOME, or not at all if that is 9. */
@@ -97,7 +87,6 @@ TEST(one_failed_or_unexplained_try_per_pin)
 		if (try(rows[i].pin, rows[i].flags, rows[i].mode, rows[i].outcome) !=
 		    rows[i].rc)
 			fail_msg("row %zu", i);
-	clean();
 }
 
 TEST(many_wrong_pins_end_in_a_refusal_and_no_old_one_is_forgotten)
@@ -112,7 +101,6 @@ TEST(many_wrong_pins_end_in_a_refusal_and_no_old_one_is_forgotten)
 	T_EQ(try("one more", 0, GUARD_SERVICE, GUARD_WORKED), V_DENIED);
 	T_EQ(try("wrong-0", 0, GUARD_SERVICE, GUARD_WORKED), V_DENIED);
 	T_EQ(try("one more", 0, GUARD_FORCED, GUARD_WORKED), 0);
-	clean();
 }
 
 TEST(no_pin_on_disk_and_a_damaged_file_stops_the_service)
@@ -128,7 +116,6 @@ TEST(no_pin_on_disk_and_a_damaged_file_stops_the_service)
 	T_EQ(try("271828182845", 0, GUARD_SERVICE, GUARD_WORKED), V_DENIED);
 	T_EQ(try("271828182845", 0, GUARD_FORCED, GUARD_WORKED), 0);
 	T_EQ(try("271828182845", 0, GUARD_SERVICE, GUARD_WORKED), 0);
-	clean();
 }
 
 TEST(two_logins_at_once_are_one_after_the_other)
@@ -142,7 +129,6 @@ TEST(two_logins_at_once_are_one_after_the_other)
 	T_DO(guard_enter(&g, dir, &token, &s, GUARD_SERVICE, &e), e);
 	T_EQ(try("right", 0, GUARD_SERVICE, GUARD_WORKED), V_BUSY);
 	guard_done(&g);
-	clean();
 }
 
 int

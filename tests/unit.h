@@ -3,9 +3,12 @@
  *
  *	TEST(name) { T_EQ(1 + 1, 2); }
  *	int main(void) { return unit_run(); }
+ *
+ * unit_dir() makes a private directory, which goes with all it holds when unit_run() ends.
  */
 #pragma once
 
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -47,8 +51,33 @@ static size_t unit_count;
 			fail_msg("%s: %s", #call, (e).text);                             \
 	} while (0)
 
+static char unit_dirs[UNIT_MAX][64];
+static size_t unit_ndirs;
+
+/* RET, of at least 64 bytes: "/tmp/test-NAME." and six characters. */
+static inline void
+unit_dir(const char *name, char *ret)
+{
+	snprintf(ret, 64, "/tmp/test-%.30s.XXXXXX", name);
+	T_OK(mkdtemp(ret) != NULL && unit_ndirs < UNIT_MAX);
+	strcpy(unit_dirs[unit_ndirs++], ret);
+}
+
+static inline int
+unit_remove(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
 static inline int
 unit_run(void)
 {
-	return _cmocka_run_group_tests("unit", unit_tests, unit_count, NULL, NULL);
+	int rc = _cmocka_run_group_tests("unit", unit_tests, unit_count, NULL, NULL);
+
+	for (size_t i = 0; i < unit_ndirs; i++)
+		nftw(unit_dirs[i], unit_remove, 16, FTW_DEPTH | FTW_PHYS);
+	return rc;
 }

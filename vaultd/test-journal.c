@@ -21,8 +21,7 @@ static int finished, failed;
 static void
 fresh(void)
 {
-	snprintf(top, sizeof top, "/tmp/test-journal.XXXXXX");
-	T_OK(mkdtemp(top) != NULL);
+	unit_dir("journal", top);
 	snprintf(sdir, sizeof sdir, "%s/store", top);
 	snprintf(adir, sizeof adir, "%s/audit", top);
 	mkdir(sdir, 0700);

@@ -133,8 +133,7 @@ setup(bool secret)
 		.unavailable = ERR_HSM_UNAVAILABLE, .secret = secret, .on_up = up,
 		.on_down = down };
 
-	snprintf(dir, sizeof dir, "/tmp/test-line.XXXXXX");
-	T_OK(mkdtemp(dir) != NULL);
+	unit_dir("line", dir);
 	snprintf(path, sizeof path, "%s/s", dir);
 	ups = downs = 0;
 	handshake = false;
@@ -161,8 +160,6 @@ teardown(void)
 	if (listener >= 0)
 		close(listener);
 	helper = listener = -1;
-	unlink(path);
-	rmdir(dir);
 	event_base_free(base);
 	T_EQ(secret_in_use(), 0);
 }

@@ -21,8 +21,7 @@ open_store(size_t map)
 static void
 fresh(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/test-store.XXXXXX");
-	T_OK(mkdtemp(dir) != NULL);
+	unit_dir("store", dir);
 }
 
 static struct slice

@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "client/callback.h"
 #include "client/ctl.h"
 
-#define FINISH_TRIES 3
+#define FINISH_TRIES 5
 
 /* In a session of its own, so that Ctrl-C here does not end it; its words go nowhere. */
 static void
@@ -127,17 +128,48 @@ print_connected(struct ctl *c, const json_t *r)
 	printf("next: vaultctl token get %s | ...\n", ctl_text(k, "path"));
 }
 
-static int
-finish(struct ctl *c, struct callback *cb, const struct redirected *back)
+/*
+ * The vault was started again while it finished the sign-in, and settled it alone: the
+ * connection says how it ended. NULL with the reason in C when it did not end well.
+ */
+static json_t *
+settled(struct ctl *c, const char *connection, json_int_t since)
 {
-	json_t *r = finish_call(c, back);
+	struct vaultd_error first = c->error;
+	json_t *r = ctl_try(c, "vaultd.Connections.Show",
+	    json_pack("{s:s}", "connection", connection));
+	const json_t *k = json_object_get(r, "connection");
 
-	/* A role of the vault was just restarted, and nothing was spent: the code is still
-	 * good for a moment. */
+	if (r != NULL && json_integer_value(json_object_get(k, "last_refresh_ok")) >= since)
+		return r;
+	c->error = first;
+	if (k != NULL && *ctl_text(k, "cause") != '\0') {
+		snprintf(c->error.name, sizeof c->error.name, "%s", ctl_text(k, "cause"));
+		snprintf(c->error.message, sizeof c->error.message, "%s",
+		    ctl_text(k, "cause_text"));
+		snprintf(c->error.advice, sizeof c->error.advice, "%s", ctl_text(k, "advice"));
+	}
+	c->status = ctl_exit_of(&c->error);
+	json_decref(r);
+	return NULL;
+}
+
+static int
+finish(struct ctl *c, struct callback *cb, const struct redirected *back,
+    const char *connection)
+{
+	json_int_t since = (json_int_t)time(NULL);
+	json_t *r = finish_call(c, back);
+	bool again = r == NULL && c->error.retry;
+
+	/* A role of the vault was just restarted. If nothing was spent the code is still good
+	 * for a moment. */
 	for (int i = 0; r == NULL && c->error.retry && i < FINISH_TRIES; i++) {
 		sleep(1);
 		r = finish_call(c, back);
 	}
+	if (r == NULL && again)
+		r = settled(c, connection, since);
 	if (r == NULL) {
 		callback_answer(cb, false, c->error.message);
 		ctl_print_error(c);
@@ -172,7 +204,7 @@ flow(struct ctl *c, const json_t *begun, bool fresh, long long timeout)
 		fprintf(stderr, "\r\033[K");
 	if (rc != 1 && fresh)
 		forget(c, ctl_text(begun, "connection"));
-	rc = rc == 1 ? finish(c, &cb, &back) : no_answer(c, rc, redirect_uri);
+	rc = rc == 1 ? finish(c, &cb, &back, ctl_text(begun, "connection")) : no_answer(c, rc, redirect_uri);
 	explicit_bzero(&back, sizeof back);
 	callback_close(&cb);
 	return rc;

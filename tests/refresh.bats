@@ -187,6 +187,29 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	cause_is ''
 }
 
+@test "vaultd killed while the provider thinks: who asks the new one first begins no second refresh" {
+	connect
+	gen=$(field generation) reuse=$(count reuse_detected)
+	fault '"kind":"delay","ms":1500'
+	renew "$gen" >/dev/null 2>&1 3>&- &
+	sleep 0.5	# sent by now
+	kill -STOP "$(bed_pid vault-hsm)"
+	bed_kill vaultd
+	wait $! || true
+	sleep 2		# egress has the answer, and the new vaultd has no HSM yet
+	kill -STOP "$(bed_pid vault-egress)"
+	kill -CONT "$(bed_pid vault-hsm)"
+	# Both lines are up, and egress was not asked yet what became of the exchange.
+	within 10 eval 'vault --json status | grep -q "\"state\": *\"READY\""'
+	renew "$gen" >/dev/null 2>&1 3>&- &
+	sleep 0.5
+	kill -CONT "$(bed_pid vault-egress)"
+	wait $!
+	[ "$(field generation)" = $((gen + 1)) ]
+	[ "$(count reuse_detected)" = "$reuse" ]
+	works "$(field access_token)"
+}
+
 @test "vault-egress killed after it sent: unknown, said so, and the living token is served" {
 	connect
 	reuse=$(count reuse_detected)

@@ -15,7 +15,8 @@
 #include "vaultd/schedule.h"
 #include "vaultd/vault.h"
 
-#define ASK_AGAIN_MS	500
+#define ASK_AGAIN_MS	100
+#define ASK_LONG	20	/* a restart of egress is over by then */
 #define STORE_AGAIN_MS	1000
 #define ANSWER_ROOM	(256u << 10)	/* map and disk an answer may need */
 
@@ -47,9 +48,8 @@ attempt_new(struct vault *v, enum exchange_kind kind)
 }
 
 static void
-attempt_free(struct attempt *a)
+release(struct attempt *a)
 {
-	schedule_unlink(a->vault->schedule, a);
 	exchange_done(&a->ex);
 	exchange_result_done(&a->res);
 	buf_done(&a->app_blob);
@@ -65,7 +65,8 @@ attempt_free(struct attempt *a)
 void
 attempt_abandon(struct attempt *a)
 {
-	attempt_free(a);
+	schedule_unlink(a->vault->schedule, a);
+	release(a);
 }
 
 struct attempt *
@@ -204,6 +205,14 @@ attempt_start(struct attempt *a)
 /* ---- what became of it */
 
 static void
+no_word(struct attempt *a, const struct err *e)
+{
+	if (a->unsettled != NULL && (e->id == ERR_HSM_UNAVAILABLE || ++a->asks > ASK_LONG))
+		a->unsettled(a, e);
+	later(a, ASK_AGAIN_MS, ask);
+}
+
+static void
 asked(void *arg, int rc, struct slice body, struct err *e)
 {
 	struct attempt *a = arg;
@@ -211,14 +220,17 @@ asked(void *arg, int rc, struct slice body, struct err *e)
 	struct msg m;
 
 	if (rc != 0) {
-		later(a, ASK_AGAIN_MS, ask);
+		no_word(a, e);
 		return;
 	}
 	msg_read(&m, body);
 	state = msg_get_u8(&m);
 	if (state == ATTEMPT_RUNNING || m.failed) {
 		later(a, ASK_AGAIN_MS, ask);
-	} else if (state == ATTEMPT_SPOOLED && exchange_result_get(&m, &a->res, e) == 0) {
+		return;
+	}
+	a->asking = false;
+	if (state == ATTEMPT_SPOOLED && exchange_result_get(&m, &a->res, e) == 0) {
 		a->done(a);
 	} else if (state == ATTEMPT_NOT_SENT) {
 		err_name(e, ERR_EGRESS_UNAVAILABLE, "vault-egress was restarted before the "
@@ -235,6 +247,7 @@ ask(struct attempt *a)
 {
 	AUTO(msg) m = { 0 };
 
+	a->asking = true;
 	msg_put_id(&m, &a->intent.attempt);
 	egress_call(a->vault->egress, EGRESS_ATTEMPT, &m, 10000, asked, a);
 }
@@ -242,7 +255,7 @@ ask(struct attempt *a)
 void
 attempt_recover(struct attempt *a)
 {
-	a->stored = true;
+	a->stored = a->recovered = true;
 	ask(a);
 }
 
@@ -287,8 +300,9 @@ commit_done(struct job *j)
 	}
 	if (rc == 0)
 		drop(a);
+	schedule_unlink(a->vault->schedule, a);	/* who asks from here on begins anew */
 	a->committed(a, rc, &e);
-	attempt_free(a);
+	release(a);
 }
 
 static void

@@ -27,29 +27,34 @@ struct attempt {
 	 * attempt_commit() or attempt_abandon().
 	 */
 	void			(*done)(struct attempt *a);
+	/* May be NULL. While egress cannot say what became of it, and that takes long: E is
+	 * for those who wait. Runs again and again; A stays. */
+	void			(*unsettled)(struct attempt *a, const struct err *e);
 	void			*arg;
 	/* of attempt_commit() */
 	void			(*committed)(struct attempt *a, int rc, const struct err *e);
 	int			(*rebuild)(struct attempt *a, struct changes *ret, struct err *e);
-	unsigned		 tries;
+	unsigned		 tries, asks;
 	/* of a code exchange: who finishes it, if anybody still waits */
 	void			(*session_done)(void *arg, int rc, const struct err *e);
 	bool			 keep_session;	/* nothing was spent */
 	bool			 stored;	/* the intent is in the store */
+	bool			 recovered;	/* of an earlier run of vaultd */
+	bool			 asking;	/* it waits for egress's word, and may be left */
 };
 
 /* A new one with a fresh attempt id; the caller fills intent, ex and the bufs. */
 struct attempt *attempt_new(struct vault *v, enum exchange_kind kind);
 /* Stores the intent, sends, calls a->done. */
 void attempt_start(struct attempt *a);
-/* For an intent found at start: asks egress, calls a->done. */
+/* For an intent found at start: asks egress as soon as it is there, calls a->done. */
 void attempt_recover(struct attempt *a);
 
 /*
  * Commits what a->rebuild() makes of the result, with the intent's removal; on a conflict
  * it is built again from the records as they now are; when the disk refuses it is tried
  * again for as long as it takes (the answer is in egress's spool, and in memory). Then
- * EGRESS_DROP, a->committed(), and A is freed.
+ * EGRESS_DROP, and a->committed() when A is on no list any more; then A is freed.
  */
 void attempt_commit(struct attempt *a);
 /* Nothing to store, intent never stored: frees A. */

@@ -14,7 +14,6 @@
 struct egress {
 	struct vault	*vault;
 	struct line	*line;
-	bool		 recovered;	/* intents of earlier runs were settled or asked about */
 };
 
 bool
@@ -76,10 +75,6 @@ greeted(void *arg, int rc, struct slice body, struct err *e)
 	line_ready(x->line);
 	drop_committed(x, body);
 	log_info("vault-egress is up");
-	if (!x->recovered && x->vault->meta_key != NULL) {
-		x->recovered = true;
-		refresh_recover(x->vault);
-	}
 	schedule_poke(x->vault->schedule);
 }
 

@@ -1,6 +1,6 @@
 /*
  * egress.h - vaultd's line to vault-egress: typed calls over an async line, opened by
- * hello(epoch). After hello every open intent is settled (refresh_recover).
+ * hello(epoch).
  */
 #pragma once
 
@@ -20,5 +20,5 @@ int egress_new(struct vault *v, struct egress **ret, struct err *e);
 void egress_call(struct egress *x, enum egress_op op, const struct msg *body, int ms,
     void (*done)(void *arg, int rc, struct slice body, struct err *e), void *arg);
 bool egress_is_up(const struct egress *x);
-/* Says hello again: the vault id became known, or the key that recovery needs. */
+/* Says hello again: the vault id became known. */
 void egress_greet(struct egress *x);

@@ -195,9 +195,11 @@ open_all(struct daemon *d, struct err *e)
 		0 || verified_new(&v->verified, e) != 0 || names_new(v->base, &v->names, e) != 0)
 		return e->code;
 	if (open_store(v, e) != 0 || open_journal(v, e) != 0 ||
-	    schedule_new(v, &v->schedule, e) != 0 || hsm_new(v, &v->hsm, e) != 0)
+	    schedule_new(v, &v->schedule, e) != 0 || hsm_new(v, &v->hsm, e) != 0 ||
+	    egress_new(v, &v->egress, e) != 0)
 		return e->code;
-	return egress_new(v, &v->egress, e);
+	/* Before anybody can ask: a second request for the same grant would spend it. */
+	return refresh_recover(v, e);
 }
 
 /* ---- events */

@@ -373,10 +373,26 @@ wake(struct attempt *a, int rc, const struct err *e)
 	}
 }
 
+/* What an earlier run had not sent yet is no answer to those who ask in this one. */
+static void
+begin_again(struct attempt *a)
+{
+	struct waiter *w = a->arg, *next;
+
+	a->arg = NULL;
+	for (; w != NULL; w = next) {
+		next = w->next;
+		refresh_want(a->vault, &a->intent.connection, w->done, w->arg);
+		free(w);
+	}
+}
+
 static void
 committed(struct attempt *a, int rc, const struct err *e)
 {
-	if (rc != 0)
+	if (rc == 0 && a->recovered && a->res.phase == PHASE_NOT_SENT)
+		begin_again(a);
+	else if (rc != 0)
 		wake(a, rc, e);
 	else
 		wake(a, (int)a->res.err.code, &a->res.err);
@@ -401,9 +417,16 @@ finished(struct attempt *a)
 }
 
 static void
+unsettled(struct attempt *a, const struct err *e)
+{
+	wake(a, (int)e->code, e);
+}
+
+static void
 set_callbacks(struct attempt *a)
 {
 	a->done = finished;
+	a->unsettled = unsettled;
 	a->rebuild = rebuild;
 	a->committed = committed;
 }
@@ -573,11 +596,7 @@ recover_one(void *arg, struct slice key, struct slice value, uint64_t generation
 		log_error("an intent in the store cannot be read: %s", e.text);
 		return true;
 	}
-	for (a = schedule_first(rec->vault->schedule); a != NULL; a = a->next)
-		if (id_equal(&a->intent.attempt, &in.attempt))
-			return true;		/* of this run, still under way */
-	if ((a = attempt_new(rec->vault, in.kind)) == NULL)
-		return false;
+	must((a = attempt_new(rec->vault, in.kind)) != NULL);
 	a->intent = in;
 	a->ex.attempt = in.attempt;
 	if (in.kind == EX_REFRESH)
@@ -589,16 +608,15 @@ recover_one(void *arg, struct slice key, struct slice value, uint64_t generation
 	return true;
 }
 
-void
-refresh_recover(struct vault *v)
+int
+refresh_recover(struct vault *v, struct err *e)
 {
 	static const struct slice all = { "", 0 };
 	struct recover rec = { .vault = v };
-	struct err e;
 
-	if (store_walk(v->store, TABLE_INTENT, all, all, recover_one, &rec, &e) != 0)
-		log_error("open intents cannot be read: %s", e.text);
+	if (store_walk(v->store, TABLE_INTENT, all, all, recover_one, &rec, e) != 0)
+		return err_wrap(e, "open intents");
 	if (rec.n > 0)
 		log_info("%u exchanges were open at the last stop: asking vault-egress", rec.n);
-	schedule_poke(v->schedule);
+	return 0;
 }

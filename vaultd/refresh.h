@@ -14,7 +14,8 @@ struct schedule;
 
 int schedule_new(struct vault *v, struct schedule **ret, struct err *e);
 
-/* Exchanges under way (refreshes and codes): stopping waits for them. */
+/* Exchanges under way (refreshes and codes) that stopping waits for. One that only waits for
+ * egress's word is left to the next run. */
 unsigned schedule_inflight(const struct schedule *s);
 
 /* Something was put into the due index, or a helper came back: look again soon. */
@@ -28,8 +29,9 @@ void schedule_poke(struct schedule *s);
 void refresh_want(struct vault *v, const struct id *connection,
     void (*done)(void *arg, int rc, const struct err *e), void *arg);
 
-/* After egress answered hello: settles every intent that a crash left open. */
-void refresh_recover(struct vault *v);
+/* At start, before there are clients: makes every intent that a crash left open an attempt
+ * under way again, which asks egress what became of it. Errors: the store cannot be read. */
+int refresh_recover(struct vault *v, struct err *e);
 
 /* When to renew a token that lives LIFETIME seconds from OBTAINED (unix ms). */
 int64_t refresh_due_ms(int64_t obtained, int64_t lifetime);

@@ -77,7 +77,11 @@ schedule_first(const struct schedule *s)
 unsigned
 schedule_inflight(const struct schedule *s)
 {
-	return s->inflight;
+	unsigned n = 0;
+
+	for (const struct attempt *a = s->first; a != NULL; a = a->next)
+		n += !a->asking;
+	return n;
 }
 
 static void

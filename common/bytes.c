@@ -97,6 +97,19 @@ buf_add_uint(struct buf *b, uint64_t n, unsigned width)
 	return buf_add(b, text + at, sizeof text - at);
 }
 
+size_t
+str_put(char *to, size_t cap, size_t at, const char *from)
+{
+	size_t n = strlen(from);
+
+	must(at < cap);
+	if (n > cap - at - 1)
+		n = cap - at - 1;
+	memcpy(to + at, from, n);
+	to[at + n] = '\0';
+	return at + n;
+}
+
 struct buf
 buf_take(struct buf *b)
 {
@@ -138,12 +151,6 @@ id_is_null(const struct id *id)
 	static const struct id null;
 
 	return id_equal(id, &null);
-}
-
-bool
-id_equal(const struct id *a, const struct id *b)
-{
-	return memcmp(a->b, b->b, sizeof a->b) == 0;
 }
 
 void

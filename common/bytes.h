@@ -32,6 +32,10 @@ bool buf_add_uint(struct buf *b, uint64_t n, unsigned width);
 void *buf_room(struct buf *b, size_t n);	/* N bytes behind len, not yet counted; NULL = failed */
 struct buf buf_take(struct buf *b);
 
+/* FROM into TO of CAP bytes behind its first AT, always terminated, cut off where it does not
+ * fit. Returns the length. For what snprintf(3) is too slow for. */
+size_t str_put(char *to, size_t cap, size_t at, const char *from);
+
 static inline struct slice
 buf_slice(const struct buf *b)
 {
@@ -44,7 +48,13 @@ struct id { unsigned char b[16]; };
 
 struct id id_new(void);
 bool id_is_null(const struct id *id);
-bool id_equal(const struct id *a, const struct id *b);
+
+static inline bool
+id_equal(const struct id *a, const struct id *b)
+{
+	return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
 void id_text(const struct id *id, char out[ID_TEXT]);
 bool id_parse(const char *text, struct id *ret);	/* exactly 32 lower-case hex digits */
 

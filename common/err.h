@@ -43,6 +43,16 @@ struct err {
 	struct err_detail	 detail[ERR_DETAILS];
 };
 
+/* No error, without touching the texts: a struct err is large. */
+static inline void
+err_clear(struct err *e)
+{
+	e->code = 0;
+	e->id = 0;
+	e->n = 0;
+	e->text[0] = '\0';
+}
+
 /* Sets class and text; forgets what was there. Returns code. */
 int err_set(struct err *e, enum verr code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -141,12 +141,13 @@ static uint64_t
 get_int(struct msg *m, unsigned bytes)
 {
 	struct slice s = msg_get_raw(m, bytes);
-	const unsigned char *b = s.p;
-	uint64_t v = 0;
+	unsigned char b[8] = { 0 };
+	uint64_t v;
 
-	for (unsigned i = 0; i < s.len; i++)
-		v = v << 8 | b[i];
-	return v;
+	if (s.len > 0)
+		memcpy(b + sizeof b - bytes, s.p, bytes);
+	memcpy(&v, b, sizeof v);
+	return be64toh(v);
 }
 
 uint8_t

@@ -154,6 +154,20 @@ gather_roles(struct query *q)
 
 /* ---- answers */
 
+/* Which rule it was. AT NULL is the built-in one. */
+static void
+decided_by(struct query *q, const struct where *at, const char *key)
+{
+	struct policy_decision *d = q->d;
+	size_t n;
+
+	str_put(d->level, sizeof d->level, 0, q->level);
+	if (at != NULL)
+		str_put(d->file, sizeof d->file, 0, q->p->file[at->file]);
+	n = str_put(d->rule, sizeof d->rule, 0, at != NULL ? at->pointer : "built-in");
+	str_put(d->rule, sizeof d->rule, n, key);
+}
+
 static bool
 deny(struct query *q, enum err_id id, const struct where *at, const char *key,
     const char *text)
@@ -162,14 +176,8 @@ deny(struct query *q, enum err_id id, const struct where *at, const char *key,
 
 	d->allow = false;
 	d->id = id;
-	snprintf(d->level, sizeof d->level, "%s", q->level);
-	if (at != NULL) {
-		snprintf(d->file, sizeof d->file, "%s", q->p->file[at->file]);
-		snprintf(d->rule, sizeof d->rule, "%s%s", at->pointer, key);
-	} else {
-		snprintf(d->rule, sizeof d->rule, "built-in%s", key);
-	}
-	snprintf(d->text, sizeof d->text, "%s", text);
+	decided_by(q, at, key);
+	str_put(d->text, sizeof d->text, 0, text);
 	return false;
 }
 
@@ -385,22 +393,6 @@ sees(const struct query *q)
 	return q->actions & (BIT(ACT_CONN_VIEW) | BIT(ACT_FOLDER_VIEW));
 }
 
-static void
-allow(struct query *q)
-{
-	struct policy_decision *d = q->d;
-	const struct set *s = q->set;
-
-	d->allow = true;
-	snprintf(d->level, sizeof d->level, "%s", q->level);
-	if (s != NULL) {
-		snprintf(d->file, sizeof d->file, "%s", q->p->file[s->at.file]);
-		snprintf(d->rule, sizeof d->rule, "%s", s->at.pointer);
-	} else {
-		snprintf(d->rule, sizeof d->rule, "built-in");
-	}
-}
-
 bool
 policy_decide(const struct policy *p, const struct policy_subject *s,
     enum policy_action action, const struct policy_object *o, struct policy_decision *ret)
@@ -415,7 +407,7 @@ policy_decide(const struct policy *p, const struct policy_subject *s,
 	q.set = select_set(p, s, &q.level);
 	q.floor = set_at(p, p->mandatory);
 	gather_roles(&q);
-	snprintf(ret->policy, sizeof ret->policy, "%s", q.set != NULL ? q.set->name : "built-in");
+	str_put(ret->policy, sizeof ret->policy, 0, q.set != NULL ? q.set->name : "built-in");
 	own_hidden = o->class == FOLDER_PERSONAL && o->own;
 	if (needs_sight(&q) && !sees(&q) && !own_hidden)
 		return hidden(&q);
@@ -425,7 +417,8 @@ policy_decide(const struct policy *p, const struct policy_subject *s,
 		return not_permitted(&q);
 	if (!connector_rules_allow(&q))
 		return false;
-	allow(&q);
+	ret->allow = true;
+	decided_by(&q, q.set != NULL ? &q.set->at : NULL, "");
 	return true;
 }
 

@@ -104,7 +104,8 @@ int policy_parse(const char *file, const char *text, size_t len,
 
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p);
-/* SHA-256 over the set, 64 hex digits; names the set in audit lines. */
+#define POLICY_HASH 65		/* 64 hex digits and NUL */
+/* SHA-256 over the set; names the set in audit lines. */
 const char *policy_hash(const struct policy *p);
 size_t policy_warnings(const struct policy *p, const struct policy_warning **ret);
 

@@ -14,6 +14,8 @@
 #include "vaultd/conn.h"
 #include "vaultd/vault.h"
 
+#define LINE_USUAL 768	/* bytes that hold most lines: one allocation */
+
 static void
 put_quoted(struct buf *out, const char *key, const char *value)
 {
@@ -69,9 +71,12 @@ put_decision(struct buf *out, const struct request *r)
 {
 	const struct policy_decision *d = &r->decision;
 	char rule[sizeof d->file + sizeof d->rule + 2];
+	size_t n;
 
 	put_plain(out, "decision", d->allow ? "allow" : "deny");
-	snprintf(rule, sizeof rule, "%s#%s", d->file, d->rule);
+	n = str_put(rule, sizeof rule, 0, d->file);
+	n = str_put(rule, sizeof rule, n, "#");
+	str_put(rule, sizeof rule, n, d->rule);
 	put_quoted(out, "rule", rule);
 	put_plain(out, "level", d->level);
 	if (d->policy[0] != '\0')
@@ -105,6 +110,7 @@ put_object(struct buf *out, const char *object, const struct id *id)
 void
 audit_line_request(struct buf *out, const struct request *r, const char *event)
 {
+	buf_room(out, LINE_USUAL);
 	audit_line_time(out);
 	put_plain(out, "event", event);
 	put_plain(out, "trace", r->trace);
@@ -117,7 +123,7 @@ audit_line_request(struct buf *out, const struct request *r, const char *event)
 		put_quoted(out, "connector", r->object.connector);
 	if (r->decided)
 		put_decision(out, r);
-	put_plain(out, "policy_hash", policy_hash(r->vault->policy));
+	put_plain(out, "policy_hash", r->policy_hash);
 	if (strcmp(event, "begin") != 0)
 		put_outcome(out, &r->err);
 	buf_add_str(out, "}\n");

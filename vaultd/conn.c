@@ -78,12 +78,20 @@ drop_last(struct conn *c, struct request *was)
 
 /* ---- life */
 
+/* One small block is kept for whoever reads next: most calls arrive whole and leave none. */
 static void
 free_input(struct conn *c)
 {
+	struct buf *spare = &c->vault->spare_input;
+
 	limits_bytes(&c->vault->limits, c->bucket, -(ssize_t)c->charged);
 	c->charged = c->scanned = 0;
-	buf_done(&c->in);
+	if (spare->p == NULL && c->in.cap <= READ_MIN) {
+		buf_reset(&c->in);
+		*spare = buf_take(&c->in);
+	} else {
+		buf_done(&c->in);
+	}
 }
 
 static void
@@ -358,6 +366,8 @@ make_room(struct conn *c)
 	size_t want = c->in.len < READ_MIN ? READ_MIN :
 	    c->in.len > READ_MAX ? READ_MAX : c->in.len;
 
+	if (c->in.p == NULL)
+		c->in = buf_take(&c->vault->spare_input);
 	if (buf_room(&c->in, want) == NULL) {
 		lost(c);
 		return 0;

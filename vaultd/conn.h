@@ -12,6 +12,7 @@
 #include "common/bytes.h"
 #include "vaultd/limits.h"
 #include "vaultd/peer.h"
+#include "vaultd/record.h"
 
 struct vault;
 struct request;
@@ -24,6 +25,8 @@ struct conn {
 	struct peer	 peer;
 	struct bucket	*bucket;		/* limits of its uid */
 	bool		 operator;
+	struct folder	 workspace;		/* its own, as of WORKSPACE_VERSION of the store */
+	uint64_t	 workspace_version;	/* 0 = not looked up */
 	struct buf	 in;			/* allocated on demand; wiped */
 	size_t		 scanned;		/* of in: known to hold no NUL */
 	size_t		 charged;		/* of in.cap, to the bucket */

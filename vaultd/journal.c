@@ -28,9 +28,11 @@
 #include "vaultd/journal_file.h"
 
 #define BATCH_BYTES	(1u << 20)
+#define LINE_ROOM	512	/* its start; and a usual line that is not written yet */
 #define BATCH_COMMITS	256
 #define OWED_MAX	(4u << 20)
 #define HEAD_EVERY_MS	1000
+#define KICK_AT		32	/* so many do not wait for the rest of the loop's pass */
 
 struct queue {
 	struct job	*first, **end;
@@ -51,6 +53,7 @@ struct journal {
 	bool			 grow;			/* commit thread waits for a larger map */
 	uint64_t		 next_commit, waiting;
 	_Atomic int		 state;
+	_Atomic bool		 audit_idle;		/* it waits for work */
 	struct segments		 seg;			/* audit thread */
 	struct buf		 text, owed;		/* audit thread */
 	struct audit_head	 head;			/* under mutex: what is durable */
@@ -63,6 +66,17 @@ job_free(struct job *j)
 	buf_done(&j->line);
 	changes_done(&j->changes);
 	free(j);
+}
+
+void
+job_init(struct job *j)
+{
+	struct buf line = buf_take(&j->line);
+
+	memset(j, 0, offsetof(struct job, err));
+	err_clear(&j->err);
+	j->line = line;
+	buf_reset(&j->line);
 }
 
 /* ---- queues */
@@ -197,9 +211,14 @@ audit_batch(struct journal *j, struct job *jobs, struct batch *b)
 	b->head = j->seg.head;
 	b->first = b->head.seq + 1;
 	add_owed(j, b);
-	for (struct job *q = jobs; q != NULL; q = q->next)
-		if (q->line.len > 0)
+	for (struct job *q = jobs; q != NULL; q = q->next) {
+		if (q->write != NULL)
+			q->write(q);
+		if (q->line.failed)
+			j->text.failed = true;
+		else if (q->line.len > 0)
 			add_text(j, b, buf_slice(&q->line), q->commit);
+	}
 	if (j->text.failed)
 		err_name(&e, ERR_AUDIT_UNWRITABLE, "out of memory for audit lines");
 	else if (j->text.len > 0)
@@ -242,7 +261,7 @@ take_batch(struct queue *q)
 
 	queue_init(&out);
 	while (q->first != NULL && bytes < BATCH_BYTES) {
-		bytes += q->first->line.len + 160;
+		bytes += q->first->line.len + LINE_ROOM;
 		queue_add(&out, queue_pop(q));
 	}
 	return out.first;
@@ -325,8 +344,11 @@ audit_main(void *arg)
 	for (;;) {
 		struct batch b = { 0 };
 
-		if (j->audit.first == NULL && !j->stop)
+		if (j->audit.first == NULL && !j->stop) {
+			atomic_store(&j->audit_idle, true);
 			wait_second(&j->audit_wake, &j->mutex);
+			atomic_store(&j->audit_idle, false);
+		}
 		if (j->audit.first == NULL && j->stop)
 			break;
 		jobs = take_batch(&j->audit);
@@ -516,6 +538,8 @@ journal_submit(struct journal *j, struct job *job)
 		job->commit = ++j->next_commit;
 	j->waiting++;
 	queue_add(&j->fresh, job);
+	if (j->fresh.n >= KICK_AT && atomic_load(&j->audit_idle))
+		journal_kick(j);
 }
 
 void

@@ -21,19 +21,25 @@ struct job {
 	struct job	*next;
 	/* The line without its start: `"t":...,...}\n` (see auditlog.h); empty = none. */
 	struct buf	 line;
+	/* May be NULL. Audit thread: makes the line of what ARG holds, which must not change
+	 * until done(). Takes that work from the loop. */
+	void		(*write)(struct job *);
 	struct changes	 changes;
 	bool		 owed;
 	bool		 has_changes;
 	uint64_t	 commit;	/* set by journal_submit() when there are changes */
+	void		(*done)(struct job *);	/* loop thread; owns the job from then on */
+	void		*arg;
 	int		 rc;		/* 0, V_CONFLICT, V_IO (ERR_STORE_UNWRITABLE or
 					   ERR_AUDIT_UNWRITABLE in err) */
 	struct err	 err;
-	void		(*done)(struct job *);	/* loop thread; owns the job from then on */
-	void		*arg;
 };
 
 /* Frees line, changes and J itself; for done(). */
 void job_free(struct job *j);
+/* One that is part of something else, before it is used (again): empty, but for the block
+ * of its line. */
+void job_init(struct job *j);
 
 struct journal_conf {
 	const char	*audit_dir;
@@ -48,7 +54,8 @@ struct journal_conf {
 int journal_open(const struct journal_conf *conf, struct store *store,
     struct event_base *base, struct journal **ret, struct buf *ret_report, struct err *e);
 
-/* Takes JOB. Never fails: a failure comes back through done(). */
+/* Takes JOB. Never fails: a failure comes back through done(). When many have come together
+ * and the audit thread rests, it starts at once. */
 void journal_submit(struct journal *j, struct job *job);
 
 /* Loop thread, once per pass after all input was served: starts the batch. */

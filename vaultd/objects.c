@@ -19,7 +19,7 @@ const struct id root_personal = { { 1 } }, root_shared = { { 2 } };
 
 /* ---- tags: checked once per record and generation */
 
-#define VERIFIED_SLOTS 65536
+#define VERIFIED_SLOTS (1u << 18)	/* 8 MiB, touched as they are used: an HMAC costs more */
 
 struct verified {
 	struct { struct id id; uint64_t generation; enum table table; } v[VERIFIED_SLOTS];
@@ -37,7 +37,7 @@ verified_new(struct verified **ret, struct err *e)
 static size_t
 slot_of(enum table t, const struct id *id)
 {
-	return ((size_t)id->b[0] << 8 | id->b[1]) ^ (size_t)t << 4;
+	return ((size_t)id->b[0] << 16 | (size_t)id->b[1] << 8 | id->b[2]) ^ (size_t)t << 4;
 }
 
 static bool
@@ -223,6 +223,29 @@ owner_agrees(const struct request *r, const struct folder *f, struct err *e)
 	    "and the name of this uid is now '%s'", (unsigned)f->owner, f->owner_name, now);
 }
 
+/* Nearly every call of a connection goes to the workspace of its uid: it is looked up, and its
+ * tag checked, once for each change of a folder. */
+static bool
+workspace_known(const struct request *r, struct folder *ret)
+{
+	const struct conn *c = r->conn;
+
+	if (c->workspace_version == 0 ||
+	    c->workspace_version != store_version(r->vault->store, TABLE_FOLDER))
+		return false;
+	*ret = c->workspace;
+	return true;
+}
+
+static void
+keep_workspace(struct request *r, const struct folder *f)
+{
+	if (r->vault->meta_key == NULL)
+		return;		/* nothing could be checked yet */
+	r->conn->workspace = *f;
+	r->conn->workspace_version = store_version(r->vault->store, TABLE_FOLDER);
+}
+
 static int
 find_personal(struct request *r, const char *who, struct folder *ret, struct err *e)
 {
@@ -237,6 +260,8 @@ find_personal(struct request *r, const char *who, struct folder *ret, struct err
 		if (own == NULL || strcmp(own, who) != 0)
 			return no_folder(e, who);
 	}
+	if (workspace_known(r, ret))
+		return owner_agrees(r, ret, e);
 	object_uid_name(r->conn->peer.uid, name);
 	if (child(r->vault, TABLE_FOLDER_BY_NAME, &root_personal, name, &id, e) != 0)
 		return e->code == V_NOT_FOUND ? no_folder(e, "personal") : (int)e->code;
@@ -244,6 +269,7 @@ find_personal(struct request *r, const char *who, struct folder *ret, struct err
 		return e->code;
 	if (ret->class != FOLDER_PERSONAL || ret->owner != r->conn->peer.uid)
 		return err_name(e, ERR_RECORD_CORRUPT, "the index of workspaces was edited");
+	keep_workspace(r, ret);
 	return owner_agrees(r, ret, e);
 }
 
@@ -312,9 +338,9 @@ object_folder_path(struct vault *v, const struct request *r, const struct folder
 	if (f->class == FOLDER_SHARED)
 		shared_path(v, f, ret, cap);
 	else if (r != NULL && f->owner == r->conn->peer.uid)
-		snprintf(ret, cap, "personal");
+		str_put(ret, cap, 0, "personal");
 	else
-		snprintf(ret, cap, "personal/%s", f->owner_name);
+		str_put(ret, cap, str_put(ret, cap, 0, "personal/"), f->owner_name);
 }
 
 void
@@ -324,7 +350,16 @@ object_set_folder(struct request *r, const struct folder *f)
 	r->object.class = f->class;
 	r->object.folder = f->class == FOLDER_SHARED ? r->folder : "personal";
 	r->object.own = f->class == FOLDER_PERSONAL && f->owner == r->conn->peer.uid;
-	snprintf(r->object_name, sizeof r->object_name, "%s", r->folder);
+	str_put(r->object_name, sizeof r->object_name, 0, r->folder);
+}
+
+void
+object_set_name(struct request *r, const char *name)
+{
+	size_t cap = sizeof r->object_name, n = str_put(r->object_name, cap, 0, r->folder);
+
+	n = str_put(r->object_name, cap, n, "/");
+	str_put(r->object_name, cap, n, name);
 }
 
 static int
@@ -374,7 +409,7 @@ object_find_connection(struct request *r, const char *text, bool verified,
 	    owner_agrees(r, &t->f, e) != 0)
 		return e->code;
 	object_set_folder(r, &t->f);
-	snprintf(r->object_name, sizeof r->object_name, "%.250s/%s", r->folder, t->c.name);
+	object_set_name(r, t->c.name);
 	r->object_id = id;
 	r->object.connector = t->c.connector;
 	r->object.auth_type = auth_type_name(t->c.auth_type);

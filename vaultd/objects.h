@@ -48,6 +48,8 @@ int object_find_app(struct vault *v, const char *text, struct app *ret,
 
 /* r->object from a folder (and the caller). */
 void object_set_folder(struct request *r, const struct folder *f);
+/* What audit calls it: r->folder/NAME. */
+void object_set_name(struct request *r, const char *name);
 /* "shared/a/b", "personal/alice", or "personal" for the caller's own (R may be NULL). */
 void object_folder_path(struct vault *v, const struct request *r, const struct folder *f,
     char *ret, size_t cap);

@@ -58,6 +58,12 @@ log_failure(const struct request *r)
 
 /* ---- audit and commit */
 
+static void
+note_policy(struct request *r)
+{
+	str_put(r->policy_hash, sizeof r->policy_hash, 0, policy_hash(r->vault->policy));
+}
+
 /* A line nobody waits for: of a refusal, or a `begin`. */
 static void
 line_alone(struct request *r, const char *event)
@@ -66,15 +72,24 @@ line_alone(struct request *r, const char *event)
 
 	if (j == NULL)
 		return;
+	note_policy(r);
 	audit_line_request(&j->line, r, event);
 	j->done = job_free;
 	journal_submit(r->vault->journal, j);
 }
 
 static void
-durable(struct job *j)
+write_line(struct job *j)
 {
 	struct request *r = j->arg;
+
+	audit_line_request(&j->line, r, r->begin_written ? "end" : "call");
+}
+
+static void
+durable(struct job *j)
+{
+	struct request *r = j->arg;	/* whose part J is */
 
 	if (j->rc == V_CONFLICT)
 		err_name(&r->err, ERR_CONFLICT, "it was changed by somebody else meanwhile");
@@ -84,7 +99,7 @@ durable(struct job *j)
 		r->after(r);
 	if (r->err.code != 0)
 		log_failure(r);
-	job_free(j);
+	changes_done(&j->changes);
 	answer_ready(r);
 }
 
@@ -93,14 +108,10 @@ durable(struct job *j)
 static void
 submit(struct request *r)
 {
-	struct job *j = calloc(1, sizeof *j);
+	struct job *j = &r->job;
 
-	if (j == NULL) {
-		err_set(&r->err, V_LIMIT, "out of memory");
-		answer_ready(r);
-		return;
-	}
-	audit_line_request(&j->line, r, r->begin_written ? "end" : "call");
+	note_policy(r);
+	j->write = write_line;
 	j->has_changes = r->changes.n > 0;
 	j->changes = changes_take(&r->changes);
 	j->done = durable;
@@ -132,7 +143,7 @@ finish(struct request *r, int rc)
 	bool waits = r->changes.n > 0 || (rc == 0 && r->verb->flags & (VERB_SECRET | VERB_CHANGE));
 
 	if (rc == 0)
-		r->err = (struct err){ 0 };
+		err_clear(&r->err);
 	if (r->changes.failed) {
 		changes_done(&r->changes);
 		waits = false;
@@ -273,11 +284,53 @@ identify(struct request *r)
 
 /* ---- find and decode */
 
+/*
+ * A request that was answered is used again with the blocks it owns, all wiped: the hot call
+ * allocates nothing.
+ */
+static struct request *
+take_spare(struct vault *v)
+{
+	struct request *r = v->spare_request;
+	size_t args_cap;
+	struct buf out;
+	void *args;
+
+	if (r == NULL)
+		return calloc(1, sizeof *r);
+	v->spare_request = r->next;
+	v->spare_requests--;
+	out = r->out;
+	args = r->args;
+	args_cap = r->args_cap;
+	memset(r, 0, offsetof(struct request, text));
+	r->out = out;
+	r->args = args;
+	r->args_cap = args_cap;
+	r->text[0] = r->object_name[0] = r->folder[0] = '\0';
+	err_clear(&r->err);
+	job_init(&r->job);
+	return r;
+}
+
+static bool
+make_args(struct request *r, size_t size)
+{
+	if (size > r->args_cap) {
+		free(r->args);
+		r->args = malloc(size);
+		r->args_cap = r->args == NULL ? 0 : size;
+	}
+	if (r->args != NULL)
+		memset(r->args, 0, size);
+	return r->args != NULL || size == 0;
+}
+
 static struct request *
 request_new(struct vault *v, struct conn *c)
 {
 	static const char digits[] = "0123456789abcdef";
-	struct request *r = calloc(1, sizeof *r);
+	struct request *r = take_spare(v);
 	uint64_t n = v->epoch << 40 | (++v->calls & 0xffffffffff);
 
 	if (r == NULL)
@@ -318,7 +371,7 @@ decode(struct request *r, const struct varlink_call *call)
 	if (v == NULL)
 		return unknown_method(r, call->method);
 	r->verb = v;
-	if (v->args_size > 0 && (r->args = calloc(1, v->args_size)) == NULL)
+	if (!make_args(r, v->args_size))
 		return err_set(&r->err, V_LIMIT, "out of memory");
 	return fields_decode(v->fields != NULL ? v->fields : none, call->parameters, r->args,
 	    &r->err);
@@ -355,9 +408,9 @@ start_quick(struct request *r, const struct quick_call *q)
 		return false;
 	memcpy(r->text, q->connection.p, q->connection.len);
 	r->text[q->connection.len] = '\0';
-	r->verb = &verb_token_get;
-	if ((r->args = calloc(1, verb_token_get.args_size)) == NULL)
+	if (!make_args(r, verb_token_get.args_size))
 		return false;
+	r->verb = &verb_token_get;
 	verb_token_get_quick(r->args, r->text, q->has_min_ttl ? q->min_ttl : -1);
 	identify(r);
 	return true;
@@ -389,15 +442,30 @@ request_refuse(struct vault *v, struct conn *c, const struct err *e)
 	return true;
 }
 
+#define SPARES		512
+#define SPARE_BYTES	4096	/* of an answer, of a line */
+
 void
 request_free(struct request *r)
 {
-	if (r->args != NULL && r->verb->args_done != NULL)
+	struct vault *v = r->vault;
+
+	if (r->args != NULL && r->verb != NULL && r->verb->args_done != NULL)
 		r->verb->args_done(r->args);
-	free(r->args);
 	json_decref(r->call);
 	json_decref(r->reply);
 	changes_done(&r->changes);
+	if (v->spare_requests < SPARES && r->out.cap <= SPARE_BYTES &&
+	    r->job.line.cap <= SPARE_BYTES && r->args_cap <= SPARE_BYTES) {
+		buf_reset(&r->out);
+		buf_reset(&r->job.line);
+		r->next = v->spare_request;
+		v->spare_request = r;
+		v->spare_requests++;
+		return;
+	}
+	free(r->args);
 	buf_done(&r->out);
+	buf_done(&r->job.line);
 	free(r);
 }

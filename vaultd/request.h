@@ -21,22 +21,18 @@ struct request {
 	const struct verb	*verb;
 	json_t			*call;		/* what was received; args borrow from it */
 	void			*args;		/* verb->args_size bytes */
-	char			 text[256];	/* the hot path's copy of the connection's name */
+	size_t			 args_cap;
 	char			 trace[17];	/* names the call in audit, log and answer */
 
 	/* filled by verb->object */
 	struct policy_object	 object;
 	const char		*asked;		/* what the caller wrote; for NotFound */
-	char			 object_name[400];	/* for audit: "shared/team/github" */
-	char			 folder[400];		/* object.folder may point here */
 	struct id		 object_id;
-	struct policy_decision	 decision;
 	bool			 decided;
 
 	/* filled by verb->run and its continuations */
 	json_t			*reply;		/* parameters of the answer; NULL = {} */
 	struct changes		 changes;
-	struct err		 err;
 	/* On the loop once the changes are durable, before the answer leaves. */
 	void			(*after)(struct request *r);
 
@@ -48,6 +44,15 @@ struct request {
 	/* of conn.c: what is charged to the caller's uid */
 	bool			 counted;	/* one of its calls in flight */
 	size_t			 charged;	/* bytes of out */
+
+	/* Large, and not zeroed but emptied for each call. TEXT is the first. */
+	char			 text[256];	/* the hot path's copy of the connection's name */
+	char			 object_name[528];	/* for audit: "shared/team/github" */
+	char			 folder[400];		/* object.folder may point here */
+	char			 policy_hash[POLICY_HASH];	/* when the line was due */
+	struct policy_decision	 decision;
+	struct err		 err;
+	struct job		 job;		/* makes it durable */
 };
 
 /* From conn.c: TEXT is one message without its NUL. Takes nothing; the answer follows in

@@ -319,6 +319,9 @@ begin_read(struct store *s, struct err *e)
 
 	if (s->reading)
 		return 0;
+	/* Before the snapshot: it then shows at least these commits. */
+	for (int t = 0; t < TABLE_MAX; t++)
+		s->as_of[t] = atomic_load_explicit(&s->changed[t], memory_order_acquire);
 	if ((rc = mdb_txn_renew(s->read)) != 0)
 		return store_mdb_err(e, rc, "store");
 	s->reading = true;
@@ -331,6 +334,14 @@ store_read_end(struct store *s)
 	if (s->reading)
 		mdb_txn_reset(s->read);
 	s->reading = false;
+}
+
+uint64_t
+store_version(struct store *s, enum table t)
+{
+	struct err e;
+
+	return begin_read(s, &e) == 0 ? s->as_of[t] + 1 : 0;
 }
 
 static bool

@@ -88,6 +88,9 @@ int store_walk(struct store *s, enum table t, struct slice prefix, struct slice 
     bool (*each)(void *arg, struct slice key, struct slice value, uint64_t generation),
     void *arg, struct err *e);
 void store_read_end(struct store *s);
+/* Loop thread: counts the commits that touched T, as of what store_get() reads now: what
+ * was read stays true for as long as it is the same. 0: it cannot be told. */
+uint64_t store_version(struct store *s, enum table t);
 
 /* Commit thread: applies N change sets in one transaction. rc[i] = 0, V_CONFLICT (the
  * others still apply), or the class of a failure of all (V_IO: disk full included).

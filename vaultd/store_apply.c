@@ -118,6 +118,15 @@ fail_all(int *rc, size_t n, int class)
 	return class;
 }
 
+/* Before done() of any of them runs. */
+static void
+note_changed(struct store *s, struct changes *const *sets, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < sets[i]->n; k++)
+			atomic_fetch_add(&s->changed[sets[i]->v[k].table], 1);
+}
+
 int
 store_apply(struct store *s, struct changes *const *sets, size_t n, int *rc,
     const struct audit_head *head, uint64_t commit, struct err *e)
@@ -133,8 +142,10 @@ store_apply(struct store *s, struct changes *const *sets, size_t n, int *rc,
 		else
 			mdb_txn_abort(txn);
 	}
-	if (r == 0)
+	if (r == 0) {
+		note_changed(s, sets, n);
 		return 0;
+	}
 	if (r == MDB_MAP_FULL)
 		return fail_all(rc, n, err_set(e, V_LIMIT, "the store's map is full"));
 	if (e->code == 0)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <lmdb.h>
+#include <stdatomic.h>
 
 #include "vaultd/store.h"
 
@@ -12,6 +13,8 @@ struct store {
 	MDB_dbi			 dbi[TABLE_MAX];
 	MDB_txn			*read;		/* reset between passes */
 	bool			 reading;
+	uint64_t		 as_of[TABLE_MAX];	/* `changed` when the reads began */
+	_Atomic uint64_t	 changed[TABLE_MAX];	/* commits that touched the table */
 	int			 lock, dirfd, ballast;
 	size_t			 ballast_size;
 	bool			 ballast_there;

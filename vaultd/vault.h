@@ -35,6 +35,9 @@ struct vault {
 	struct verified		*verified;	/* records whose tag was checked */
 	struct schedule		*schedule;	/* due index, refresh */
 	struct conn		*conns, *dirty;
+	struct buf		 spare_input;	/* see conn.c */
+	struct request		*spare_request;	/* see request.c */
+	size_t			 spare_requests;
 	struct id		 id;		/* vault id; null until known */
 	struct id		 instance;
 	bool			 adopted;	/* false: grants of earlier instances are suspect */

@@ -38,7 +38,7 @@ place_object(struct request *r, struct place *p, const char *auth_type, struct e
 	if (rc != 0 && !p->make_workspace)
 		return rc;
 	object_set_folder(r, &p->f);
-	snprintf(r->object_name, sizeof r->object_name, "%.250s/%s", r->folder, p->name);
+	object_set_name(r, p->name);
 	r->object.connector = p->connector;
 	r->object.auth_type = auth_type;
 	return 0;

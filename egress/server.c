@@ -150,6 +150,21 @@ hello(struct client *c, const struct frame *f)
 
 /* ---- in */
 
+static int
+may_ask(struct client *c, struct err *e)
+{
+	struct id vault = egress_vault(c->x);
+
+	if (!c->greeted)
+		return err_name(e, ERR_CONFLICT, "hello comes first");
+	if (c->x->stopping)
+		return err_name(e, ERR_CONFLICT, "vault-egress is stopping");
+	if (id_is_null(&vault))		/* what is sealed for no vault could never be opened */
+		return err_name(e, ERR_HSM_UNAVAILABLE, "the vault has no id yet: vault-hsm was "
+		    "never reached");
+	return 0;
+}
+
 static void
 serve(struct client *c, const struct frame *f)
 {
@@ -160,9 +175,7 @@ serve(struct client *c, const struct frame *f)
 		hello(c, f);
 		return;
 	}
-	if (!c->greeted || c->x->stopping) {
-		err_name(&e, ERR_CONFLICT, c->greeted ? "vault-egress is stopping" :
-		    "hello comes first");
+	if (may_ask(c, &e) != 0) {
 		reply(c, f->id, e.code, &e, NULL);
 		return;
 	}

@@ -14,6 +14,7 @@
 struct egress {
 	struct vault	*vault;
 	struct line	*line;
+	struct id	 said;		/* the vault's id in the last hello */
 };
 
 bool
@@ -63,6 +64,8 @@ drop_committed(struct egress *x, struct slice body)
 	}
 }
 
+static void say_hello(struct egress *x);
+
 static void
 greeted(void *arg, int rc, struct slice body, struct err *e)
 {
@@ -72,6 +75,10 @@ greeted(void *arg, int rc, struct slice body, struct err *e)
 		log_error("vault-egress refused hello: %s", e->text);
 		return;
 	}
+	if (!id_equal(&x->said, &x->vault->id)) {	/* it became known meanwhile */
+		say_hello(x);
+		return;
+	}
 	line_ready(x->line);
 	drop_committed(x, body);
 	log_info("vault-egress is up");
@@ -79,14 +86,20 @@ greeted(void *arg, int rc, struct slice body, struct err *e)
 }
 
 static void
-up(void *arg)
+say_hello(struct egress *x)
 {
-	struct egress *x = arg;
 	AUTO(msg) m = { 0 };
 	struct hello h = { .epoch = x->vault->epoch, .vault = x->vault->id };
 
+	x->said = x->vault->id;
 	hello_put(&m, &h);
 	line_call_first(x->line, EGRESS_HELLO, &m, EGRESS_SHORT_MS, greeted, x);
+}
+
+static void
+up(void *arg)
+{
+	say_hello(arg);
 }
 
 static void
@@ -96,12 +109,12 @@ down(void *arg)
 	log_warn("the line to vault-egress is down");
 }
 
-/* The vault's id is known now: egress must be told, with a new hello. */
+/* A hello under way is followed by another one when it is answered. */
 void
 egress_greet(struct egress *x)
 {
-	if (line_is_up(x->line))
-		up(x);
+	if (line_is_up(x->line) && !id_equal(&x->said, &x->vault->id))
+		say_hello(x);
 }
 
 int

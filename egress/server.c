@@ -160,8 +160,8 @@ may_ask(struct client *c, struct err *e)
 	if (c->x->stopping)
 		return err_name(e, ERR_CONFLICT, "vault-egress is stopping");
 	if (id_is_null(&vault))		/* what is sealed for no vault could never be opened */
-		return err_name(e, ERR_HSM_UNAVAILABLE, "the vault has no id yet: vault-hsm was "
-		    "never reached");
+		return err_name(e, ERR_HSM_UNAVAILABLE, "the HSM was never reached, so the vault "
+		    "has no id yet");
 	return 0;
 }
 

@@ -175,10 +175,11 @@ PROVE := prove -j2 --timer
 # Only its last line when it went well, all of it when not.
 demo = BUILD=$(1) tests/demo.sh >$(1)/demo.log 2>&1 || { cat $(1)/demo.log; exit 1; }; tail -1 $(1)/demo.log
 
-check:		## everything that must hold: both compilers, unit tests, scenarios, fuzzers
+check:		## everything that must hold: both compilers, lint, unit tests, scenarios, fuzzers
 	@./setup.sh test
 	@$(MAKE) --no-print-directory -j2 all tests $(BUILD)/example/get-token
 	@$(MAKE) --no-print-directory -j2 CC=clang BUILD=$(BUILD)/clang all
+	@$(MAKE) --no-print-directory lint
 	CMOCKA_MESSAGE_OUTPUT=TAP $(PROVE) --exec '' $(TESTS)
 	$(PROVE) --exec 'bats --tap' $(SCENARIOS)
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
@@ -231,13 +232,20 @@ fuzz:		## run every fuzzer for FUZZ_SECONDS (60)
 		|| { tail -40 $$w.log; rm -rf $$w $$w.log; exit 1; }; rm -rf $$w $$w.log; done
 	@echo 'fuzz: ok'
 
+# Suppressed: what it takes wrongly for a fault (getrandom fills the id; a warning goes into the
+# policy's list; reply() looks at the answer only when there is one).
+CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,portability \
+	    --suppress=nullPointerRedundantCheck --suppress=uninitvar:common/bytes.c \
+	    --suppress=memleak:policy/load.c --suppress=ctunullpointer:common/msg.c \
+	    '-Djson_array_foreach(a,i,v)=for(i=0;(v=json_array_get(a,i));i++)' \
+	    '-Djson_object_foreach(o,k,v)=for(;;)' -I. -D_GNU_SOURCE
 lint:		## manual pages, shell, tabs, and what the compilers' analysers say
 	@mandoc -Tlint -W warning docs/man/* && echo 'lint: manual pages ok'
 	@for f in setup.sh tests/*.sh tests/lib/*.sh; do bash -n $$f || exit 1; done
 	@! grep -nP '^ {8}' $$(git ls-files '*.c' '*.h') || { echo 'lint: spaces for tabs'; exit 1; }
-	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
-	    --suppress=nullPointerRedundantCheck -I. -D_GNU_SOURCE $$(git ls-files '*.c' | grep -v '^tests/') \
-	    2>/dev/null && echo 'lint: ok' || { command -v cppcheck >/dev/null || echo 'lint: cppcheck is not installed'; }
+	@if command -v cppcheck >/dev/null; then $(CPPCHECK) $$(git ls-files '*.c' | grep -v '^tests/'); \
+	    else echo 'lint: cppcheck is not installed'; fi
+	@echo 'lint: ok'
 man:		## format the manual pages into build/man
 	@mkdir -p $(BUILD)/man
 	@for f in docs/man/*; do mandoc -Tutf8 $$f >$(BUILD)/man/$$(basename $$f).txt || exit 1; done

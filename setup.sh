@@ -45,6 +45,7 @@ need_test() {
 	need perl command -v prove
 	need opensc command -v pkcs11-tool
 	need mandoc command -v mandoc
+	need cppcheck command -v cppcheck
 	need binutils command -v readelf
 	file libcmocka-dev /usr/include/cmocka.h
 	need python3 command -v python3

@@ -145,7 +145,7 @@ unknown_key(struct reader *r, const char *ptr, const char *name,
 	size_t n = 0;
 	char text[200];
 
-	while (keys[n].name != NULL && n < 64) {
+	while (n < 64 && keys[n].name != NULL) {
 		names[n] = keys[n].name;
 		n++;
 	}

@@ -86,6 +86,17 @@ audit_json(const struct vault *v)
 	    "state", journal_text(v));
 }
 
+static json_t *
+journal_json(const struct vault *v)
+{
+	struct journal_stats s;
+
+	journal_stats(v->journal, &s);
+	return json_pack("{s:I, s:I, s:I, s:I}", "lines", (json_int_t)s.audit_lines,
+	    "line_batches", (json_int_t)s.audit_batches, "commits", (json_int_t)s.commits,
+	    "commit_batches", (json_int_t)s.commit_batches);
+}
+
 static int
 status_run(struct request *r, struct err *e)
 {
@@ -98,12 +109,12 @@ status_run(struct request *r, struct err *e)
 	summary(v, text, sizeof text);
 	id_text(&v->id, id);
 	id_text(&v->instance, instance);
-	r->reply = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:s, s:o, s:b, s:b,"
+	r->reply = json_pack("{s:s, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:o, s:s, s:o, s:b, s:b,"
 	    " s:i, s:s, s:b, s:I, s:I, s:i}",
 	    "version", VERSION, "vault", id_is_null(&v->id) ? "" : id, "instance", instance,
 	    "uptime", (json_int_t)((boot_ms() - v->started_ms) / 1000), "summary", text,
 	    "hsm", hsm_json(v), "egress", egress_is_up(v->egress) ? "up" : "down",
-	    "store", store_text(v), "audit", audit_json(v),
+	    "store", store_text(v), "audit", audit_json(v), "journal", journal_json(v),
 	    "policy_hash", policy_hash(v->policy), "policy_error",
 	    v->policy_error[0] == '\0' ? json_null() : json_string(v->policy_error),
 	    "sealed", (int)v->sealed, "role_separation", (int)v->roles_separate,

@@ -19,6 +19,8 @@ ulimit -n 65536 2>/dev/null || true
 say() { printf '%s\t%s\t%s\n' "$@" | tee -a "$OUT"; }
 median() { sort -g | awk '{v[NR]=$1} END {print (NR%2) ? v[(NR+1)/2] : (v[NR/2]+v[NR/2+1])/2}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.3f", a/b}'; }
+counted() { timeout 5 "$BIN/vaultctl" --json status | sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" | head -1; }
+per_batch() { awk -v n=$(($(counted "$1") - $3)) -v b=$(($(counted "$2") - $4)) 'BEGIN {printf "%.1f", (b > 0 ? n / b : 0)}'; }
 rss() { awk '/VmRSS/{print $2}' "/proc/$(bed_pid vaultd)/status"; }
 
 prepare() {	# a vault of its own with $1 connections
@@ -61,6 +63,7 @@ bed_down
 
 # ---- and with many
 prepare "$KEYS"
+say commits_per_batch_c8 "$(per_batch commits commit_batches 0 0)" commits
 say "rss_${KEYS}_connections" "$(rss)" KiB
 for i in 1 2 3 4 5; do restart_ms; sleep 1; done >"$BED/start"
 say "startup_${KEYS}_connections" "$(median <"$BED/start")" ms
@@ -81,6 +84,7 @@ awk -v n="$KEYS" 'BEGIN { v = sprintf("%01400d", 0); for (i = 0; i < n; i++) pri
 "$LOAD" -s "$VAULTD_SOCKET" -m vault -c 50 -t 8 -k "$KEYS" >/dev/null
 
 for c in 1 50 500; do
+	lines=$(counted lines) batches=$(counted line_batches)
 	for r in $(seq "$ROUNDS"); do
 		"$LOAD" -s "$VAULTD_SOCKET" -m vault -c $c -t "$EACH" -k "$KEYS" >>"$BED/vault.$c"
 		"$LOAD" -s "$BED/run/redis.sock" -m redis -c $c -t "$EACH" -k "$KEYS" >>"$BED/redis.$c"
@@ -93,6 +97,7 @@ for c in 1 50 500; do
 		say "${n}_c${c}_p50" "$(cut -f2 "$BED/$s.$c" | median)" us
 		say "${n}_c${c}_p99" "$(cut -f3 "$BED/$s.$c" | median)" us
 	done
+	say "audit_lines_per_flush_c$c" "$(per_batch lines line_batches "$lines" "$batches")" lines
 	for s in redis echo; do
 		say "token_get_c${c}_vs_$s" "$(ratio "$(cut -f1 "$BED/vault.$c" | median)" "$(cut -f1 "$BED/$s.$c" | median)")" ratio
 	done

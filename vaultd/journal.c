@@ -32,7 +32,7 @@
 #define BATCH_COMMITS	256
 #define OWED_MAX	(4u << 20)
 #define HEAD_EVERY_MS	1000
-#define KICK_AT		32	/* so many do not wait for the rest of the loop's pass */
+#define KICK_AT		32	/* so many, and a quarter of all, do not wait for the loop's pass */
 
 struct queue {
 	struct job	*first, **end;
@@ -538,7 +538,7 @@ journal_submit(struct journal *j, struct job *job)
 		job->commit = ++j->next_commit;
 	j->waiting++;
 	queue_add(&j->fresh, job);
-	if (j->fresh.n >= KICK_AT && atomic_load(&j->audit_idle))
+	if (j->fresh.n >= KICK_AT && j->fresh.n * 4 >= j->waiting && atomic_load(&j->audit_idle))
 		journal_kick(j);
 }
 

@@ -71,9 +71,9 @@ print_report(struct ctl *c, const struct audit_report *r)
 
 	hex_encode(r->head.hash, 32, hash);
 	if (c->json) {
-		json_t *o = json_pack("{s:b, s:s, s:I, s:I, s:s, s:s, s:s}", "ok", (int)ok, "fault",
+		json_t *o = json_pack("{s:b, s:s, s:I, s:I, s:s, s:s, s:s, s:s}", "ok", (int)ok, "fault",
 		    audit_fault_name(r->fault), "lines", (json_int_t)r->lines, "sequence",
-		    (json_int_t)r->head.seq, "hash", hash, "text", r->text, "file", r->file);
+		    (json_int_t)r->head.seq, "hash", hash, "text", r->text, "file", r->file, "vouches_until", r->last_time);
 
 		ctl_dump(o);
 		json_decref(o);

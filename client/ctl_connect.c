@@ -204,7 +204,8 @@ flow(struct ctl *c, const json_t *begun, bool fresh, long long timeout)
 		fprintf(stderr, "\r\033[K");
 	if (rc != 1 && fresh)
 		forget(c, ctl_text(begun, "connection"));
-	rc = rc == 1 ? finish(c, &cb, &back, ctl_text(begun, "connection")) : no_answer(c, rc, redirect_uri);
+	rc = rc == 1 ? finish(c, &cb, &back, ctl_text(begun, "connection")) :
+	    no_answer(c, rc, redirect_uri);
 	explicit_bzero(&back, sizeof back);
 	callback_close(&cb);
 	return rc;

@@ -20,7 +20,7 @@ const char *
 audit_fault_name(enum audit_fault f)
 {
 	static const char *const names[] = { "ok", "edited", "missing", "reordered", "torn",
-		"truncated", "garbage" };
+		"truncated", "garbage", "noted" };
 
 	return names[f];
 }
@@ -185,6 +185,8 @@ struct verify {
 	void			*arg;
 	bool			 stop, first;
 	uint64_t		 retained;	/* a line says: removed up to here */
+	uint64_t		 noted;		/* the first line that says so, 0 = none */
+	char			 note[300];
 };
 
 static void
@@ -225,16 +227,30 @@ chained(struct verify *v, uint64_t seq, const char *prev, uint64_t offset)
 	return true;
 }
 
+/* What vaultd found at a start: the chain went on from there, and must not hide it. */
+static bool
+is_finding(const char *event)
+{
+	return strcmp(event, "audit_behind") == 0 || strcmp(event, "audit_differs") == 0 ||
+	    strcmp(event, "audit_damaged") == 0;
+}
+
 static void
 note_line(struct verify *v, struct slice line)
 {
 	char event[32], seq[32];
 
 	audit_line_member(line, "t", v->r->last_time, sizeof v->r->last_time);
-	if (audit_line_member(line, "event", event, sizeof event) &&
-	    strcmp(event, "retention") == 0 &&
+	if (!audit_line_member(line, "event", event, sizeof event))
+		return;
+	if (strcmp(event, "retention") == 0 &&
 	    audit_line_member(line, "removed_to", seq, sizeof seq))
 		v->retained = strtoull(seq, NULL, 10);
+	if (v->noted == 0 && is_finding(event)) {
+		v->noted = v->r->head.seq;
+		if (!audit_line_member(line, "message", v->note, sizeof v->note))
+			snprintf(v->note, sizeof v->note, "%s", event);
+	}
 }
 
 static bool
@@ -331,6 +347,11 @@ verify_ends(struct verify *v)
 		snprintf(v->r->text, sizeof v->r->text, "the log ends at line %llu; line %llu was "
 		    "noted: it was cut off", (unsigned long long)v->r->head.seq,
 		    (unsigned long long)v->promised->seq);
+	} else if (v->noted != 0) {
+		v->r->fault = AUDIT_NOTED;
+		snprintf(v->r->text, sizeof v->r->text, "the chain is unbroken, but line %llu says "
+		    "what vaultd found when it started: %s", (unsigned long long)v->noted,
+		    v->note);
 	}
 }
 

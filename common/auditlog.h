@@ -28,6 +28,7 @@ enum audit_fault {
 	AUDIT_TORN,		/* last line has no newline or is not JSON */
 	AUDIT_TRUNCATED,	/* ends before the head that was promised */
 	AUDIT_GARBAGE,		/* bytes behind the end */
+	AUDIT_NOTED,		/* unbroken, but vaultd noted at a start that it was not whole */
 };
 const char *audit_fault_name(enum audit_fault f);
 

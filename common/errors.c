@@ -55,9 +55,6 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_RECORD_CORRUPT] = { VAULT "RecordCorrupt", V_CORRUPT, OWNER_APPLIANCE, false,
 	    "An operator must look: the stored record was damaged or edited. Restore it "
 	    "from a backup or make the connection anew." },
-	[ERR_RECORD_UNVERIFIED] = { VAULT "RecordUnverified", V_UNAVAILABLE,
-	    OWNER_APPLIANCE, true,
-	    "Retry when the HSM was reached: records cannot be verified before." },
 	[ERR_SEALED] = { VAULT "Sealed", V_STATE, OWNER_ADMIN, true,
 	    "An operator must run `vaultctl unseal`." },
 	[ERR_TIMED_OUT] = { VAULT "TimedOut", V_TIMEOUT, OWNER_APPLIANCE, true,

@@ -36,7 +36,6 @@ enum err_id {
 	ERR_STORE_UNWRITABLE,
 	ERR_AUDIT_UNWRITABLE,
 	ERR_RECORD_CORRUPT,	/* HMAC or tag does not fit: edited or damaged file */
-	ERR_RECORD_UNVERIFIED,	/* the HSM was never reached since start */
 	ERR_SEALED,
 	ERR_TIMED_OUT,
 	ERR_INTERNAL,

@@ -795,16 +795,24 @@ read_pass(struct loader *l, const struct source *s, int index, int pass)
 
 /* Roles in `except` may be defined in any file. */
 static int
-check_excepts(struct loader *l)
+check_excepts(struct loader *l, const struct source *files)
 {
 	struct policy *p = l->p;
+	char shared[600], at[600];
 
 	for (size_t i = 0; i < p->nsets; i++)
-		for (size_t k = 0; k < p->set[i].except.nroles; k++)
-			if (role_find(p, p->set[i].except.role[k]) < 0)
-				return err_name(l->e, ERR_POLICY_INVALID, "%s: policy '%.60s' excepts role "
-				    "'%.60s', which does not exist", p->file[p->set[i].at.file],
-				    p->set[i].name, p->set[i].except.role[k]);
+		for (size_t k = 0; k < p->set[i].except.nroles; k++) {
+			const struct set *s = &p->set[i];
+
+			if (role_find(p, s->except.role[k]) >= 0)
+				continue;
+			l->file = files[s->at.file].path;
+			l->text = buf_slice(&files[s->at.file].text);
+			join(shared, sizeof shared, s->at.pointer, "shared");
+			return bad(l, join(at, sizeof at, shared, "except"), false,
+			    "policy '%.60s' excepts role '%.60s', which does not exist", s->name,
+			    s->except.role[k]);
+		}
 	return 0;
 }
 
@@ -846,7 +854,7 @@ compile(const struct source *s, size_t n, const struct policy_names *names,
 		for (size_t i = 0; rc == 0 && i < n; i++)
 			rc = read_pass(&l, &s[i], (int)i, pass);
 	if (rc == 0)
-		rc = check_excepts(&l);
+		rc = check_excepts(&l, s);
 	if (rc != 0) {
 		policy_free(p);
 		return rc;

@@ -258,7 +258,7 @@ TEST(mistakes_say_where_and_what)
 		    "\"shared/*\"}]}", "shared/NAME/**" },
 		{ "{\"policies\": {\"a\": {}, \"a\": {}}}", "p.json:" },
 		{ "{\"policies\": {\"a\": {\"shared\": {\"except\": [\"role:ghost\"]}}}}",
-		    "does not exist" },
+		    "p.json:1:" },
 		{ "[]", "expected an object" },
 		{ "{", "p.json:1:" },
 	};

@@ -12,7 +12,7 @@ bed_app
 
 killer() {	# one random role, at a random moment of the next half second
 	local roles=(vaultd vault-egress vault-hsm) role
-	role=${roles[RANDOM % 3]}
+	role=${roles[n % 3]}
 	sleep "0.$(printf %03d $((RANDOM % 400)))"
 	kill -9 "$(cat "$BED/run/$role.pid")" 2>/dev/null || true
 }
@@ -78,7 +78,10 @@ ctl $BED_ALICE --json connection list | sed -n 's/^ *"\(state\|cause_text\)": \(
 lost=$(ctl $BED_ALICE --json connection list | grep -c 'GrantLostInTransit"' || true)
 reuse=$(bed_ctl stats | sed 's/.*"reuse_detected":\([0-9]*\).*/\1/')
 echo "crash: $works work, $explained say why; $lost lost in transit; reuse seen by the provider: $reuse"
-[ "$works" -gt 0 ]
+[ "$works" -gt 0 ] && [ "$connected" -gt 0 ] && [ "$renewed" -gt 0 ]
+for role in vaultd vault-egress vault-hsm; do
+	[ "$(grep -c "$role was ended by signal 9" "$BED/log/vault")" -ge $((CYCLES / 10)) ]
+done
 [ "$reuse" -le "$lost" ]
 bed_stop
 "$BIN/vaultctl" audit verify "$BED/state/vaultd/audit" | head -1

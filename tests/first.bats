@@ -4,7 +4,7 @@
 
 setup() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
-	AT_TTL=300 BED_PORT=19077
+	AT_TTL=300 BED_PORT=19071
 	bed_new
 	bed_users
 	bed_token

@@ -27,7 +27,9 @@ refresh_tokens() { bed_ctl refresh-tokens '{}' | tr -d '[]"' | tr , '\n'; }
 	{ echo "$BED_SECRET"; echo "$BED_PIN"; echo pat-good-c0ntr0l-secret; refresh_tokens; } >"$BED/needles"
 	[ "$(wc -l <"$BED/needles")" -ge 4 ]
 	mkdir -p "$BED/haystack"
-	cp "$BED"/log/vault "$BED/haystack/"
+	"$BIN/vaultctl" backup secrets >/dev/null
+	cp "$BED"/log/* "$BED/haystack/"
+	rm "$BED/haystack/provider" "$BED/haystack/browser"	# the other side's
 	cp -r "$BED"/state/vaultd "$BED"/state/vault-egress "$BED"/state/vault-hsm "$BED/haystack/"
 	python3 - "$BED/needles" "$BED/haystack" <<'P'
 import base64, json, os, sys, urllib.parse
@@ -57,7 +59,7 @@ P
 @test "the memory of vaultd holds no grant secret, and a planted control is found" {
 	[ "$(id -u)" = 0 ] || skip "only root may read another process's memory"
 	ctl $BED_ALICE token get pat >/dev/null
-	{ echo "$BED_SECRET"; echo "$BED_PIN"; refresh_tokens; } >"$BED/needles"
+	{ echo "$BED_SECRET"; echo "$BED_PIN"; echo pat-good-c0ntr0l-secret; refresh_tokens; } >"$BED/needles"
 	run "$BUILD/tests/memscan" "$(bed_pid vaultd)" <"$BED/needles"
 	echo "$output"
 	[ "$status" = 0 ]

@@ -316,7 +316,7 @@ commit(struct attempt *a)
 		return;
 	}
 	if (a->rebuild(a, &j->changes, &e) != 0) {
-		if (e.id == ERR_HSM_UNAVAILABLE || e.id == ERR_RECORD_UNVERIFIED) {
+		if (e.id == ERR_HSM_UNAVAILABLE) {
 			job_free(j);	/* the tag key comes with the HSM; the spool holds on */
 			later(a, STORE_AGAIN_MS, commit);
 			return;

@@ -55,6 +55,7 @@ struct journal {
 	_Atomic int		 state;
 	_Atomic bool		 audit_idle;		/* it waits for work */
 	struct segments		 seg;			/* audit thread */
+	uint64_t		 retiring;		/* audit thread: a line says: removed to here */
 	struct buf		 text, owed;		/* audit thread */
 	struct audit_head	 head;			/* under mutex: what is durable */
 	uint64_t		 audit_batches, audit_lines, commit_batches, commits;
@@ -293,15 +294,23 @@ wait_second(pthread_cond_t *c, pthread_mutex_t *m)
 	pthread_cond_timedwait(c, m, &t);
 }
 
+/* First the line that says so; in a turn behind it, when it is durable, the files go: what a
+ * crash leaves between them is a log that is longer than it needs to be. */
 static void
 retain(struct journal *j)
 {
-	uint64_t to;
+	uint64_t to = segments_old(&j->seg, j->conf.retention_days);
 	struct job *line;
 
-	segments_retain(&j->seg, j->conf.retention_days, &to);
-	if (to == 0 || (line = calloc(1, sizeof *line)) == NULL)
+	if (to == 0 || atomic_load(&j->state) == JOURNAL_AUDIT_UNWRITABLE)
 		return;
+	if (to == j->retiring) {
+		segments_remove(&j->seg, to);
+		return;
+	}
+	if ((line = calloc(1, sizeof *line)) == NULL)
+		return;
+	j->retiring = to;
 	audit_line_time(&line->line);
 	buf_add_str(&line->line, ",\"event\":\"retention\",\"removed_to\":");
 	buf_add_uint(&line->line, to, 1);

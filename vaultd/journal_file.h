@@ -28,9 +28,11 @@ int segments_open(struct segments *s, uint64_t seq, size_t offset, struct err *e
 /* The spare is made by a thread of its own; this starts it when there is none. */
 void segments_want_spare(struct segments *s);
 void segments_close(struct segments *s);
-/* Removes whole segments older than DAYS, never the last. RET_TO: last sequence removed,
- * 0 = none. */
-void segments_retain(struct segments *s, unsigned days, uint64_t *ret_to);
+/* The last sequence of the whole segments that are older than DAYS, never of the last one;
+ * 0 = none, or DAYS is 0. */
+uint64_t segments_old(struct segments *s, unsigned days);
+/* Removes the segments up to that. */
+void segments_remove(struct segments *s, uint64_t to);
 
 /* What the log's end looks like, held against the store's. Fills S (dir and size set) and
  * REPORT; NOTES gets lines to append first. RET_AGREE is false when one of the two was put

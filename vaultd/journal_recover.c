@@ -26,6 +26,7 @@ struct tail {
 	uint64_t		 segment;	/* first sequence of the last segment */
 	size_t			 offset;	/* where its good text ends */
 	size_t			 torn;		/* bytes behind that */
+	uint64_t		 damaged;	/* before the store's head: the first bad line */
 	bool			 seen, differs;	/* the store's head */
 	struct lost		*lost;		/* commits of the log that the store lacks */
 	size_t			 nlost;
@@ -111,36 +112,59 @@ weigh(struct tail *t, struct slice line, uint64_t seq)
 		t->store_behind = true;
 }
 
-/* Over the lines of one segment: the head moves on as far as the chain holds. */
+/* Does LINE follow the head? SEQ 0: it is no line at all. */
+static bool
+follows(const struct tail *t, uint64_t seq, const char *prev, bool first)
+{
+	char want[65];
+
+	if (first || seq == 0)
+		return seq != 0;
+	hex_encode(t->s->head.hash, 32, want);
+	return seq == t->s->head.seq + 1 && strcmp(prev, want) == 0;
+}
+
+static void
+take(struct tail *t, struct slice whole, uint64_t seq)
+{
+	t->s->head.seq = seq;
+	sha256(whole, t->s->head.hash);
+	if (seq == t->meta->audit.seq) {
+		t->seen = true;
+		t->differs = memcmp(t->s->head.hash, t->meta->audit.hash, 32) != 0;
+	}
+	if (seq > t->meta->audit.seq)
+		weigh(t, (struct slice){ whole.p, whole.len - 1 }, seq);
+}
+
+/*
+ * Over the lines of one segment: the head moves on as far as the chain holds. Where it breaks
+ * behind the store's head a crash tore it. Before that somebody did: what stands there is
+ * evidence, is stepped over and kept.
+ */
 static void
 walk(struct tail *t, struct slice text, bool first)
 {
 	const char *p = text.p;
 	size_t off = 0;
-	char prev[65], want[65];
-	uint64_t seq;
 
 	while (off < text.len) {
 		const char *nl = memchr(p + off, '\n', text.len - off);
 		size_t n = nl == NULL ? 0 : (size_t)(nl - (p + off)) + 1;
+		uint64_t seq = 0;
+		char prev[65];
 
 		if (n == 0 || !audit_line_parse((struct slice){ p + off, n - 1 }, &seq, prev))
-			break;
-		hex_encode(t->s->head.hash, 32, want);
-		if (first) {
-			t->s->head.seq = seq - 1;
-		} else if (seq != t->s->head.seq + 1 || strcmp(prev, want) != 0) {
-			break;
+			seq = 0;
+		if (!follows(t, seq, prev, first)) {
+			if (t->s->head.seq >= t->meta->audit.seq || n == 0)
+				break;
+			if (t->damaged == 0)
+				t->damaged = t->s->head.seq + 1;
 		}
+		if (seq != 0)
+			take(t, (struct slice){ p + off, n }, seq);
 		first = false;
-		t->s->head.seq = seq;
-		sha256((struct slice){ p + off, n }, t->s->head.hash);
-		if (seq == t->meta->audit.seq) {
-			t->seen = true;
-			t->differs = memcmp(t->s->head.hash, t->meta->audit.hash, 32) != 0;
-		}
-		if (seq > t->meta->audit.seq)
-			weigh(t, (struct slice){ p + off, n - 1 }, seq);
 		off += n;
 	}
 	t->offset = off;
@@ -191,10 +215,35 @@ read_tail(struct tail *t, const uint64_t *seqs, size_t n, struct err *e)
 		walk(t, text, first);
 		if (mapped > 0)
 			munmap((void *)text.p, mapped);
-		if (t->torn > 0)
+		if (t->torn == 0)
+			continue;
+		if (t->s->head.seq >= t->meta->audit.seq)
 			break;
+		if (t->damaged == 0)
+			t->damaged = t->s->head.seq + 1;
 	}
 	return 0;
+}
+
+static bool
+incomplete(const struct tail *t)
+{
+	return t->damaged != 0 || t->s->head.seq < t->meta->audit.seq;
+}
+
+/* Such a log's segments are not written to any more. One that holds no good line has the name of the
+ * next one, and makes way. */
+static int
+leave_evidence(struct tail *t, struct err *e)
+{
+	char name[40], from[700], to[720];
+
+	if (t->segment == 0 || t->segment != t->s->head.seq + 1)
+		return 0;
+	audit_segment_name(t->segment, name);
+	snprintf(from, sizeof from, "%s/%s", t->s->dir, name);
+	snprintf(to, sizeof to, "%s.damaged", from);
+	return rename(from, to) == 0 ? 0 : err_errno(e, "%s", from);
 }
 
 static void
@@ -218,7 +267,7 @@ agree(const struct tail *t)
 {
 	const struct audit_head *want = &t->meta->audit;
 
-	return !t->store_behind && t->s->head.seq >= want->seq && !t->differs &&
+	return !t->store_behind && t->damaged == 0 && t->s->head.seq >= want->seq && !t->differs &&
 	    (want->seq == 0 || t->seen);
 }
 
@@ -227,11 +276,13 @@ settle(struct tail *t, struct err *e)
 {
 	const struct audit_head *want = &t->meta->audit;
 
-	if (t->torn > 0 && t->s->head.seq < want->seq)
-		note(t, "audit_damaged", 0, "the audit log is damaged behind line %llu, before line "
-		    "%llu which the store knows", (unsigned long long)t->s->head.seq,
-		    (unsigned long long)want->seq);
-	if (t->torn > 0 && cut(t, e) != 0)
+	if (t->damaged != 0)
+		note(t, "audit_damaged", 0, "the audit log is broken at line %llu, before line %llu "
+		    "which the store knows: it was edited or cut. What is left was not touched",
+		    (unsigned long long)t->damaged, (unsigned long long)want->seq);
+	else if (t->torn > 0 && cut(t, e) != 0)
+		return e->code;
+	if (incomplete(t) && leave_evidence(t, e) != 0)
 		return e->code;
 	note_lost(t);
 	if (t->s->head.seq < want->seq)
@@ -263,5 +314,5 @@ journal_recover(struct segments *s, const struct store_meta *meta, struct buf *n
 		rc = settle(&t, e);
 	*ret_agree = agree(&t);
 	free(t.lost);
-	return rc != 0 ? rc : segments_open(s, t.segment, t.offset, e);
+	return rc != 0 ? rc : segments_open(s, incomplete(&t) ? 0 : t.segment, t.offset, e);
 }

@@ -174,26 +174,43 @@ segments_open(struct segments *s, uint64_t seq, size_t offset, struct err *e)
 	return 0;
 }
 
-void
-segments_retain(struct segments *s, unsigned days, uint64_t *ret_to)
+uint64_t
+segments_old(struct segments *s, unsigned days)
 {
 	AUTO_FREE uint64_t *seqs = NULL;
+	uint64_t to = 0;
 	size_t n = 0;
 	struct err e;
 	struct stat st;
 	char name[40], path[700];
 
-	*ret_to = 0;
 	if (days == 0 || audit_segments(s->dir, &seqs, &n, &e) != 0)
-		return;
+		return 0;
 	for (size_t i = 0; i + 1 < n; i++) {
 		audit_segment_name(seqs[i], name);
 		path_of(s, name, path, sizeof path);
 		if (stat(path, &st) != 0 || wall_seconds() - st.st_mtime < (long)days * 86400)
-			return;
+			break;
+		to = seqs[i + 1] - 1;
+	}
+	return to;
+}
+
+void
+segments_remove(struct segments *s, uint64_t to)
+{
+	AUTO_FREE uint64_t *seqs = NULL;
+	size_t n = 0;
+	struct err e;
+	char name[40], path[700];
+
+	if (audit_segments(s->dir, &seqs, &n, &e) != 0)
+		return;
+	for (size_t i = 0; i + 1 < n && seqs[i + 1] - 1 <= to; i++) {
+		audit_segment_name(seqs[i], name);
+		path_of(s, name, path, sizeof path);
 		if (unlink(path) != 0)
-			return;
-		*ret_to = seqs[i + 1] - 1;
+			log_warn("%s cannot be removed: %s", path, strerror(errno));
 	}
 }
 

@@ -182,8 +182,9 @@ open_all(struct daemon *d, struct err *e)
 	struct vault *v = &d->v;
 
 	v->started_ms = boot_ms();
-	v->roles_separate = getenv("VAULTD_ROLE_SEPARATION") == NULL ||
-	    strcmp(getenv("VAULTD_ROLE_SEPARATION"), "off") != 0;
+	/* Who gives each role its own user says so: the unit file, or vault-launch. */
+	v->roles_separate = getenv("VAULTD_ROLE_SEPARATION") != NULL &&
+	    strcmp(getenv("VAULTD_ROLE_SEPARATION"), "on") == 0;
 	if (evthread_use_pthreads() != 0 || (v->base = event_base_new()) == NULL)
 		return err_set(e, V_IO, "cannot make an event loop");
 	limits_from(&v->conf, &v->limits);

@@ -77,7 +77,7 @@ tagged(struct vault *v, enum table t, const struct id *id, bool verified, const 
 		*ret_generation = generation;
 	if (v->meta_key == NULL) {
 		if (verified)
-			return err_name(e, ERR_RECORD_UNVERIFIED, "the HSM was not reached since "
+			return err_name(e, ERR_HSM_UNAVAILABLE, "the HSM was not reached since "
 			    "start, so the %s cannot be verified", what);
 		if (in.len < 32)
 			return err_name(e, ERR_RECORD_CORRUPT, "the %s record is cut off", what);

@@ -24,7 +24,7 @@ struct target {
 	struct folder		f;
 };
 
-/* Reads and checks. VERIFIED: the tag must have been checked (ERR_RECORD_UNVERIFIED while
+/* Reads and checks. VERIFIED: the tag must have been checked (ERR_HSM_UNAVAILABLE while
  * the HSM was never reached); without, a wrong tag is refused only when it can be seen. */
 int object_connection(struct vault *v, const struct id *id, bool verified,
     struct connection *ret, uint64_t *ret_generation, struct err *e);

@@ -17,6 +17,7 @@ static struct store *store;
 static struct journal *journal;
 static struct buf report;
 static int finished, failed;
+static unsigned retention;
 
 static void
 fresh(void)
@@ -32,7 +33,8 @@ static void
 open_both(size_t segment)
 {
 	struct store_conf sc = { .dir = sdir, .map_size = 1 << 26 };
-	struct journal_conf jc = { .audit_dir = adir, .segment_bytes = segment };
+	struct journal_conf jc = { .audit_dir = adir, .segment_bytes = segment,
+		.retention_days = retention };
 	struct err e = { 0 };
 
 	base = event_base_new();
@@ -198,8 +200,42 @@ TEST(any_edit_removal_or_truncation_is_found_and_placed)
 	T_EQ(r.fault, AUDIT_TORN);
 }
 
+static char *
+whole(const char *path)
+{
+	static char all[1 << 18];
+	int fd = open(path, O_RDONLY);
+	ssize_t n = read(fd, all, sizeof all - 1);
+
+	close(fd);
+	T_OK(n >= 0);
+	memset(all + n, 0, sizeof all - (size_t)n);
+	return all;
+}
+
+/* Also behind a NUL. */
+static bool
+holds(const char *path, const char *text)
+{
+	char *p = whole(path);
+
+	return memmem(p, 1 << 18, text, strlen(text)) != NULL;
+}
+
+/* Where the Nth line of the file ends. */
+static off_t
+line_end(const char *path, unsigned n)
+{
+	char *p = whole(path), *at = p;
+
+	while (n-- > 0)
+		at = strchr(at, '\n') + 1;
+	return at - p;
+}
+
 TEST(a_log_behind_its_store_is_reported)
 {
+	struct audit_report r;
 	char path[200];
 
 	fresh();
@@ -213,9 +249,168 @@ TEST(a_log_behind_its_store_is_reported)
 	T_EQ(truncate(path, 3000), 0);
 	open_both(1 << 16);
 	T_HAS((char *)report.p, "audit log ends at line");
-	T_HAS((char *)report.p, "were cut");
+	T_HAS((char *)report.p, "is broken at line");
 	close_both();
-	T_EQ(verify(NULL).fault, AUDIT_OK);	/* what is there now is a whole log again */
+	T_NE(verify(NULL).fault, AUDIT_OK);	/* a start does not hide it */
+	open_both(1 << 16);
+	T_STR((char *)report.p, "");		/* and says it once */
+	close_both();
+	fill(50);
+	last_segment(path);
+	T_EQ(truncate(path, line_end(path, 40)), 0);
+	open_both(1 << 16);
+	close_both();
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_NOTED);
+	T_HAS(r.text, "ends at line 40");
+}
+
+TEST(an_edit_before_a_start_is_still_there_after_it)
+{
+	struct audit_report r;
+	char path[200];
+	struct stat st;
+
+	fill(200);
+	last_segment(path);
+	edit(path, "call\"}\n{\"seq\":50,", 'C');	/* a letter of line 49 */
+	T_EQ(verify(NULL).head.seq, 49);
+	open_both(1 << 16);
+	T_HAS((char *)report.p, "broken at line 50");
+	submit("later", -1);
+	finished = 0;
+	wait_for(1);
+	close_both();
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_EDITED);
+	T_EQ(r.head.seq, 49);
+	T_OK(stat(path, &st) == 0 && holds(path, "{\"seq\":200,"));
+	/* A NUL ends the text: what is behind it is kept too. */
+	fill(200);
+	last_segment(path);
+	edit(path, "{\"seq\":120,", '\0');
+	open_both(1 << 16);
+	T_HAS((char *)report.p, "ends at line 119");
+	close_both();
+	T_NE(verify(NULL).fault, AUDIT_OK);
+	T_OK(holds(path, "{\"seq\":200,"));
+	/* No good line is left in the segment. */
+	fill(5);
+	last_segment(path);
+	edit(path, "{\"seq\":1,", '\0');
+	open_both(1 << 16);
+	close_both();
+	T_EQ(verify(NULL).fault, AUDIT_NOTED);
+	strcat(path, ".damaged");
+	T_OK(holds(path, "{\"seq\":5,"));
+}
+
+static void
+swap_lines(const char *path, unsigned a)
+{
+	size_t from = (size_t)line_end(path, a - 1), mid = (size_t)line_end(path, a),
+	    end = (size_t)line_end(path, a + 1);
+	char *p = whole(path), *both = malloc(end - from);
+	int fd = open(path, O_RDWR);
+
+	memcpy(both, p + mid, end - mid);
+	memcpy(both + (end - mid), p + from, mid - from);
+	T_EQ(pwrite(fd, both, end - from, (off_t)from), (ssize_t)(end - from));
+	close(fd);
+	free(both);
+}
+
+static void
+remove_line(const char *path, unsigned a)
+{
+	size_t from = (size_t)line_end(path, a - 1), to = (size_t)line_end(path, a);
+	char *p = whole(path);
+	int fd = open(path, O_RDWR);
+	size_t n = strlen(p + to) + 1;
+
+	T_EQ(pwrite(fd, p + to, n, (off_t)from), (ssize_t)n);
+	close(fd);
+}
+
+TEST(removal_reordering_and_garbage_are_told_apart)
+{
+	struct audit_report r;
+	char path[200];
+	int fd;
+
+	fill(30);
+	last_segment(path);
+	swap_lines(path, 10);
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_MISSING);		/* 11 comes where 10 should */
+	T_EQ(r.head.seq, 9);
+	fill(30);
+	last_segment(path);
+	remove_line(path, 20);
+	r = verify(NULL);
+	T_EQ(r.fault, AUDIT_MISSING);
+	T_EQ(r.head.seq, 19);
+	fill(30);
+	last_segment(path);
+	T_OK((fd = open(path, O_RDWR)) >= 0);
+	T_EQ(pwrite(fd, whole(path) + line_end(path, 4), 40, line_end(path, 30)), 40);
+	r = verify(NULL);
+	T_OK(r.fault == AUDIT_TORN || r.fault == AUDIT_REORDERED);
+	T_EQ(r.head.seq, 30);
+	T_EQ(ftruncate(fd, 1 << 16), 0);
+	T_EQ(pwrite(fd, "\0\0x", 3, line_end(path, 30)), 3);
+	T_EQ(verify(NULL).fault, AUDIT_GARBAGE);
+	close(fd);
+}
+
+/* Old ones go, a line says so first, and the log stays whole without them. */
+TEST(retention_removes_whole_old_segments_and_says_so)
+{
+	struct timespec old[2] = { { .tv_sec = time(NULL) - 40 * 86400 },
+		{ .tv_sec = time(NULL) - 40 * 86400 } };
+	uint64_t *seqs;
+	char path[200], name[40];
+	size_t n, left;
+	struct err e = { 0 };
+
+	fresh();
+	open_both(1 << 13);
+	finished = failed = 0;
+	for (int i = 0; i < 40; i++) {
+		for (int k = 0; k < 10; k++)
+			submit("call", -1);
+		wait_for((i + 1) * 10);
+	}
+	close_both();
+	T_DO(audit_segments(adir, &seqs, &n, &e), e);
+	T_OK(n > 3);
+	for (int i = 0; i < 2; i++) {
+		audit_segment_name(seqs[i], name);
+		snprintf(path, sizeof path, "%s/%s", adir, name);
+		T_EQ(utimensat(AT_FDCWD, path, old, 0), 0);
+	}
+	free(seqs);
+	retention = 30;
+	open_both(1 << 13);
+	for (int i = 0; i < 50; i++) {
+		usleep(100000);
+		T_DO(audit_segments(adir, &seqs, &left, &e), e);
+		free(seqs);
+		if (left <= n - 2)
+			break;
+	}
+	close_both();
+	retention = 0;
+	T_EQ(left, n - 2);
+	T_EQ(verify(NULL).fault, AUDIT_OK);
+	T_OK(verify(NULL).first_seq > 1);
+	/* Without that line it would be a removal. */
+	T_DO(audit_segments(adir, &seqs, &n, &e), e);
+	audit_segment_name(seqs[0], name);
+	free(seqs);
+	snprintf(path, sizeof path, "%s/%s", adir, name);
+	T_EQ(unlink(path), 0);
+	T_EQ(verify(NULL).fault, AUDIT_MISSING);
 }
 
 /* A line of a change whose commit the store does not have, then what WITH names. */

@@ -117,7 +117,7 @@ explain_run(struct request *r, struct err *e)
 		err_detail(e, "parameter", "folder");
 		return e->code;
 	}
-	if (a->folder == NULL && strncmp(a->action, "connection.", 11) == 0)
+	if (a->folder == NULL && strncmp(a->action, "conn.", 5) == 0)
 		a->folder = "personal";
 	if (a->folder != NULL && strncmp(a->folder, "shared/", 7) == 0) {
 		o.class = FOLDER_SHARED;

@@ -247,7 +247,8 @@ bed_up() {	# all of it, ready to use; $ISSUER, app `acme` registered at both end
 	bed_await
 }
 
-BED_SECRET=client-secret-5ad3c0de
+# With characters that look otherwise in a URL.
+BED_SECRET='client-secret/+%&=5ad3c0de'
 
 bed_app() {	# the organisation's own OAuth app, at the vault and at the provider
 	local uri

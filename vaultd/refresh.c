@@ -267,14 +267,17 @@ note_failure(struct vault *v, struct connection *c, const struct exchange_result
 }
 
 /*
- * Bytes went out and no answer came. Where the old refresh token certainly stays good it
- * is used again at once; where it may be spent, exactly one retry is allowed: at the end
+ * Bytes went out and no answer came. Where the old refresh token certainly stays good, or does
+ * for a while (its grace), it is used again soon; where it may be spent, exactly one retry is allowed: at the end
  * of the access token, or now if that is dead already. The marker is the cause itself.
  */
 static void
 note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
     struct exchange_result *res)
 {
+	/* The first request that may have spent it: the provider's grace counts from there. */
+	int64_t sent = c->cause == ERR_OUTCOME_UNKNOWN ? c->cause_time : in->t0;
+
 	if (in->retries > 0) {
 		err_name(&res->err, ERR_GRANT_LOST_IN_TRANSIT, "an answer of the provider was "
 		    "lost twice; whether the grant still works cannot be known");
@@ -284,15 +287,26 @@ note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
 	if (res->err.id != ERR_OUTCOME_UNKNOWN)
 		err_name(&res->err, ERR_OUTCOME_UNKNOWN, "%.300s", res->err.text);
 	note_failure(v, c, res);
+	c->cause_time = sent;
 }
 
+/* Using the refresh token again costs nothing, however long ago it may have been spent. */
+static bool
+reuse_is_harmless(const struct vault *v, const struct connection *c)
+{
+	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
+
+	return k != NULL && (k->refresh != REFRESH_ROTATING || k->refresh_reuse_harmless);
+}
+
+/* The same now, after an answer was lost: that, or the provider's grace is not over yet. */
 static bool
 reuse_is_safe(const struct vault *v, const struct connection *c)
 {
 	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
 
-	return k != NULL && (k->refresh != REFRESH_ROTATING || k->refresh_reuse_harmless ||
-	    k->refresh_reuse_grace_s > 0);
+	return reuse_is_harmless(v, c) || (k != NULL && c->cause == ERR_OUTCOME_UNKNOWN &&
+	    wall_seconds() < c->cause_time + (int64_t)k->refresh_reuse_grace_s);
 }
 
 static bool
@@ -315,9 +329,9 @@ next_try(struct vault *v, const struct connection *c)
 	if (c->cause == ERR_OUTCOME_UNKNOWN) {
 		if (holds(v, c))
 			return 0;
-		if (!reuse_is_safe(v, c) && alive && expires > 0)
-			return expires * 1000;
-		return (now + 1) * 1000;
+		if (reuse_is_safe(v, c))
+			return (now + backoff_s(c->failures) / 2) * 1000;
+		return alive && expires > 0 ? expires * 1000 : (now + 1) * 1000;
 	}
 	if (c->retry_at != 0)
 		return c->retry_at * 1000;
@@ -350,7 +364,7 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	if (a->res.phase == PHASE_AMBIGUOUS) {
 		note_ambiguous(v, &c, &a->intent, &a->res);
 	} else {
-		if (a->intent.retries > 0 && a->res.err.id == ERR_GRANT_REVOKED)
+		if (c.cause == ERR_OUTCOME_UNKNOWN && a->res.err.id == ERR_GRANT_REVOKED)
 			err_name(&a->res.err, ERR_GRANT_LOST_IN_TRANSIT, "the provider answered a "
 			    "refresh, the answer was lost, and the refresh token was spent by it");
 		note_failure(v, &c, &a->res);
@@ -445,7 +459,8 @@ sealed(const struct id *record, uint64_t version, const struct buf *blob,
 static bool
 is_suspect(const struct vault *v, const struct connection *c, const struct grant *g)
 {
-	return !v->adopted && !id_equal(&g->instance, &v->instance) && !reuse_is_safe(v, c);
+	return !v->adopted && !id_equal(&g->instance, &v->instance) &&
+	    !reuse_is_harmless(v, c);
 }
 
 static int

@@ -134,13 +134,18 @@ refreshed(void *arg, int rc, const struct err *e)
 		log_debug("a refresh ahead of time: %s", e->text);
 }
 
-/* Is it still time? The token may have been renewed on demand meanwhile. */
+/* Is it still time? The token may have been renewed on demand meanwhile. After a failure it is,
+ * whatever the token's age: the entry is that failure's next try, and refresh.c knows whether it
+ * may be one. */
 static bool
 still_due(struct vault *v, const struct due *d)
 {
 	AUTO(release) r = { 0 };
+	struct connection c;
 	struct err e;
 
+	if (object_connection(v, &d->id, true, &c, NULL, &e) == 0 && c.failures > 0)
+		return c.state != CONN_DISCONNECTED;
 	return object_release(v, &d->id, &r, NULL, &e) == 0 &&
 	    refresh_is_due(r.obtained, r.expires);
 }

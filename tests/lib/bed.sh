@@ -259,10 +259,11 @@ bed_app() {	# the organisation's own OAuth app, at the vault and at the provider
 	bed_client acme-vault "$BED_SECRET" "$uri"
 }
 
-bed_connect() {	# UID [OPTION of vaultctl connect...]: signs in as alice, consents
-	local uid=$1 url i pid
+bed_connect() {	# UID [CONNECTOR] [OPTION of vaultctl connect...]: signs in as alice, consents
+	local uid=$1 connector=openid url i pid
 	shift
-	ctl "$uid" connect openid --no-browser "$@" >"$BED/log/connect.$uid" \
+	case ${1:-} in "" | --*) ;; *) connector=$1; shift ;; esac
+	ctl "$uid" connect "$connector" --no-browser "$@" >"$BED/log/connect.$uid" \
 	    2>"$BED/log/connect.$uid.err" </dev/null 3>&- &
 	pid=$!
 	for i in $(seq 100); do

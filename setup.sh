@@ -46,6 +46,7 @@ need_test() {
 	need opensc command -v pkcs11-tool
 	need mandoc command -v mandoc
 	need cppcheck command -v cppcheck
+	need strace command -v strace
 	need binutils command -v readelf
 	file libcmocka-dev /usr/include/cmocka.h
 	need python3 command -v python3

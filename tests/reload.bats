@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# Policy files change under a running vault: SIGHUP takes the new set whole, or none of it.
+
+setup_file() {
+	. "$BATS_TEST_DIRNAME/lib/bed.sh"
+	export AT_TTL=300 BED_PORT=19074
+	bed_up
+	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+}
+teardown_file() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; bed_down; }
+setup() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; }
+
+status() { "$BIN/vaultctl" --json status | sed -n "s/.*\"$1\": \"\{0,1\}\([^\"]*\)\"\{0,1\},*$/\1/p"; }
+pat() { printf 'pat-good-1' | ctl $BED_ALICE connection create-pat openid --name "$1" --var issuer="$ISSUER"; }
+within() {
+	local i
+	for i in $(seq 50); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+hash_is_not() { [ "$(status policy_hash)" != "$1" ]; }
+error_says() { status policy_error | grep -q "$1"; }
+
+@test "SIGHUP: the next call is judged by the new files" {
+	pat before
+	hash=$(status policy_hash)
+	bed_example_policy
+	sed -i 's/"auth_types": \["oauth2_code", "pat"\]/"auth_types": ["oauth2_code"]/' "$BED/etc/policy.d/story.json"
+	kill -HUP "$(bed_pid vaultd)"
+	within hash_is_not "$hash"
+	run pat after
+	[ "$status" = 4 ]
+	[[ $output == *"auth_types in"*story.json* ]]
+}
+
+@test "SIGHUP with a bad file: the last good set stays, and status says file, line and column" {
+	hash=$(status policy_hash)
+	printf '{\n  "polices": {}\n}\n' | bed_policy bad
+	kill -HUP "$(bed_pid vaultd)"
+	within error_says 'bad.json:2:3'
+	[ "$(status policy_hash)" = "$hash" ]
+	run pat again
+	[ "$status" = 4 ]
+	rm "$BED/etc/policy.d/bad.json"
+	bed_example_policy
+	"$BIN/vaultctl" policy reload
+	pat again
+}

@@ -274,6 +274,7 @@ install: all	## into DESTDIR: programs, library, units, manual, examples
 	install -m 644 client/vaultd.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 connectors/*.json $(DESTDIR)$(DATADIR)/vaultd/connectors
 	install -m 644 docs/*.varlink $(DESTDIR)$(DATADIR)/vaultd/varlink
+	install -m 644 docs/*.schema.json $(DESTDIR)$(DATADIR)/vaultd
 	install -m 644 policy/examples/*.json $(DESTDIR)$(DATADIR)/vaultd/examples
 	install -m 644 client/vaultctl.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/vaultctl
 	for f in docs/man/*.[1358]; do install -m 644 $$f $(DESTDIR)$(MANDIR)/man$${f##*.}; done

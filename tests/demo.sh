@@ -32,11 +32,17 @@ cat "$BED/log/keys"
 run admin status
 
 say 'The governance admin registers the organisation'"'"'s own OAuth app, the default by policy'
+echo "admin$ vaultctl app add acme openid --client-id acme-vault --var issuer=$ISSUER \\"
+echo "           --scope openid --scope offline_access --scope api:read    # the secret on stdin"
 bed_app
 run admin app show acme
-grep -n app_ref "$BED/etc/policy.d/story.json"
+echo "admin$ grep -B1 app_ref policy.d/story.json"
+grep -B1 app_ref "$BED/etc/policy.d/story.json"
+run admin policy check "$BED/etc/policy.d/story.json"
+run root policy reload
 
 say 'alice connects: authorization code with PKCE, consent in a browser'
+echo 'alice$ vaultctl connect openid'
 bed_connect $BED_ALICE || { cat "$BED/log/connect.$BED_ALICE.err" "$BED/log/browser"; exit 1; }
 cat "$BED/log/connect.$BED_ALICE"
 run alice connection show openid

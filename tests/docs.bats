@@ -32,13 +32,35 @@ setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; cd "$BED_ROOT"; }
 }
 @test "every key of connector and policy files is in its manual" {
 	for k in $(sed -n 's/^	{ "\([a-z_0-9]*\)", K_.*/\1/p' connectors/keys.c); do
-		grep -q "$k" docs/man/vault-connector.5 || { echo "$k"; return 1; }
+		grep -qE "^\.It Ic $k( |\$)" docs/man/vault-connector.5 || { echo "$k"; return 1; }
 	done
 	for k in $(grep -o 'keys\[\] = {[^}]*}' <(tr -d '\n' <policy/load.c) | grep -o '"[a-z_]*"' | tr -d '"' | sort -u); do
-		grep -q "$k" docs/man/vault-policy.5 || { echo "$k"; return 1; }
+		grep -qE "^\.(It )?Ic $k( |\$)" docs/man/vault-policy.5 || { echo "$k"; return 1; }
 	done
 	for a in $(grep -o '"[a-z]*\.[a-z_]*"' policy/roles.c | tr -d '"'); do
-		grep -q "$a" docs/man/vault-policy.5 || { echo "$a"; return 1; }
+		grep -qwF "$a" docs/man/vault-policy.5 || { echo "$a"; return 1; }
+	done
+}
+@test "the schemas have the keys of connector and policy files, and no other" {
+	diff <(sed -n 's/^	{ "\([a-z_0-9]*\)", K_.*/\1/p' connectors/keys.c | sort) \
+	    <(python3 -c 'import json; print("\n".join(k for k in json.load(open("docs/connector.schema.json"))["properties"] if k[0] != "$"))' | sort)
+	for k in $(grep -o 'keys\[\] = {[^}]*}' <(tr -d '\n' <policy/load.c) | grep -o '"[a-z_]*"' | tr -d '"' | sort -u); do
+		grep -q "\"$k\": {" docs/policy.schema.json || { echo "$k"; return 1; }
+	done
+	for f in connectors/*.json policy/examples/*.json; do
+		s=$(sed -n 's/.*"$schema": "\(.*\)".*/\1/p' "$f")
+		[ -s "$(dirname "$f")/$s" ] || { echo "$f: $s"; return 1; }
+	done
+}
+@test "every option and command of the roles is in its manual" {
+	for r in vaultd vault-hsm vault-egress vault-launch; do
+		for o in $("$BUILD/bin/$r" -h | sed '/^$/q' | grep -o '[[ |]-[a-zA-Z]\b' | tr -dc 'a-zA-Z\n' | sort -u); do
+			grep -qE "^\.It Fl $o( |\$)|Fl h \| V" docs/man/$r.8 || { echo "$r -$o"; return 1; }
+		done
+	done
+	for c in 'key init' 'key status' 'pin try'; do
+		"$BUILD/bin/vault-hsm" -h | grep -q "$c"
+		grep -q "^\.It Cm $c" docs/man/vault-hsm.8
 	done
 }
 @test "the manual pages are well formed" {

@@ -50,7 +50,7 @@ struct journal {
 	bool			 stop, audit_stopped;
 	struct queue		 fresh;			/* loop only, until the kick */
 	struct queue		 audit, commit, done;	/* under mutex */
-	bool			 grow;			/* commit thread waits for a larger map */
+	bool			 grow, grown;		/* commit thread waits for a larger map */
 	uint64_t		 next_commit, waiting;
 	_Atomic int		 state;
 	_Atomic bool		 audit_idle;		/* it waits for work */
@@ -382,16 +382,32 @@ audit_main(void *arg)
 
 /* ---- commit thread */
 
-/* The map is full: the loop must drop its read transaction and resize. */
-static void
+/* The map is full: the loop must drop its read transaction and resize. FALSE: it could not. */
+static bool
 ask_to_grow(struct journal *j)
 {
+	bool grown;
+
 	pthread_mutex_lock(&j->mutex);
 	j->grow = true;
 	wake_loop(j);
 	while (j->grow)
 		pthread_cond_wait(&j->parked, &j->mutex);
+	grown = j->grown;
 	pthread_mutex_unlock(&j->mutex);
+	return grown;
+}
+
+/* With all the room it takes. */
+static void
+apply(struct journal *j, struct changes *const *sets, size_t n, int *rc,
+    const struct audit_head *head, uint64_t commit, struct err *e)
+{
+	while (store_apply(j->store, sets, n, rc, head, commit, e) == V_LIMIT)
+		if (!ask_to_grow(j)) {
+			err_name(e, ERR_STORE_UNWRITABLE, "the store's map is full and cannot grow");
+			return;
+		}
 }
 
 static void
@@ -425,8 +441,7 @@ commit_batch(struct journal *j, struct job **jobs, size_t n, const struct audit_
 
 	for (size_t i = 0; i < n; i++)
 		sets[i] = &jobs[i]->changes;
-	while (store_apply(j->store, sets, n, rc, head, jobs[n - 1]->commit, &e) == V_LIMIT)
-		ask_to_grow(j);
+	apply(j, sets, n, rc, head, jobs[n - 1]->commit, &e);
 	if (e.code != 0)
 		atomic_store(&j->state, JOURNAL_STORE_UNWRITABLE);
 	else if (atomic_load(&j->state) == JOURNAL_STORE_UNWRITABLE)
@@ -450,8 +465,7 @@ note_head(struct journal *j, struct audit_head *noted, const struct audit_head *
 
 	if (head->seq == noted->seq && !bad)
 		return;
-	while (store_apply(j->store, NULL, 0, NULL, head, 0, &e) == V_LIMIT)
-		ask_to_grow(j);
+	apply(j, NULL, 0, NULL, head, 0, &e);
 	if (e.code != 0) {
 		atomic_store(&j->state, JOURNAL_STORE_UNWRITABLE);
 		return;
@@ -511,7 +525,8 @@ grow_if_asked(struct journal *j)
 	if (!j->grow)
 		return;
 	store_read_end(j->store);
-	if (store_grow(j->store, &e) != 0)
+	j->grown = store_grow(j->store, &e) == 0;
+	if (!j->grown)
 		log_error("%s", e.text);
 	else
 		log_info("the store's map was doubled");

@@ -18,6 +18,7 @@ static struct journal *journal;
 static struct buf report;
 static int finished, failed;
 static unsigned retention;
+static size_t map_size = 1 << 26, value_size = 1;
 
 static void
 fresh(void)
@@ -32,7 +33,7 @@ fresh(void)
 static void
 open_both(size_t segment)
 {
-	struct store_conf sc = { .dir = sdir, .map_size = 1 << 26 };
+	struct store_conf sc = { .dir = sdir, .map_size = map_size };
 	struct journal_conf jc = { .audit_dir = adir, .segment_bytes = segment,
 		.retention_days = retention };
 	struct err e = { 0 };
@@ -70,8 +71,10 @@ submit(const char *text, int key)
 	snprintf(line, sizeof line, "\"t\":\"x\",\"event\":\"%s\"}\n", text);
 	buf_add(&j->line, line, strlen(line));
 	if (key >= 0) {
+		static const char value[4096] = "v";
+
 		changes_put(&j->changes, TABLE_APP, (struct slice){ &key, sizeof key }, EXPECT_ANY,
-		    (struct slice){ "v", 1 });
+		    (struct slice){ value, value_size });
 		j->has_changes = true;
 	}
 	j->done = done;
@@ -117,6 +120,34 @@ TEST(lines_and_changes_are_durable_and_verify)
 	open_both(1 << 16);
 	T_STR((char *)report.p, "");
 	close_both();
+}
+
+/* The commit thread waits, the loop drops its reads and doubles the map, the batch goes in. */
+TEST(a_full_map_grows_under_readers)
+{
+	struct slice v;
+	struct err e;
+	int key = 0;
+
+	map_size = 1 << 20;
+	value_size = 3000;
+	fresh();
+	open_both(1 << 18);
+	finished = failed = 0;
+	for (int i = 0; i < 2000; i++) {	/* some 8 MiB */
+		submit("change", i);
+		if (i % 50 != 49)
+			continue;
+		T_EQ(store_get(store, TABLE_APP, (struct slice){ &key, sizeof key }, &v, NULL, &e),
+		    i < 50 ? V_NOT_FOUND : 0);	/* leaves a read open */
+		wait_for(i + 1);
+	}
+	T_EQ(failed, 0);
+	for (key = 0; key < 2000; key++)
+		T_EQ(store_get(store, TABLE_APP, (struct slice){ &key, sizeof key }, &v, NULL, &e), 0);
+	close_both();
+	map_size = 1 << 26;
+	value_size = 1;
 }
 
 static void

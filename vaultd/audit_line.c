@@ -126,6 +126,8 @@ audit_line_request(struct buf *out, const struct request *r, const char *event)
 	put_plain(out, "policy_hash", r->policy_hash);
 	if (strcmp(event, "begin") != 0)
 		put_outcome(out, &r->err);
+	if (r->besides > 0)
+		put_number(out, "besides", r->besides);
 	buf_add_str(out, "}\n");
 }
 

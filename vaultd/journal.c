@@ -193,19 +193,28 @@ owe(struct journal *j, const struct job *job)
 static void
 sort_job(struct journal *j, struct batch *b, struct job *job, const struct err *e)
 {
-	bool lost = e->code != 0 && !job->owed;
+	bool lost = job->rc != 0 || (e->code != 0 && !job->owed);
 
-	if (lost)
+	if (lost && job->rc == 0)
 		fail(job, e);
-	else if (e->code != 0)
+	if (!lost && e->code != 0)
 		owe(j, job);
 	queue_add(!lost && job->has_changes ? &b->to_commit : &b->back, job);
 }
 
 static void
+note_state(struct journal *j, bool writable)
+{
+	if (!writable)
+		atomic_store(&j->state, JOURNAL_AUDIT_UNWRITABLE);
+	else if (atomic_load(&j->state) == JOURNAL_AUDIT_UNWRITABLE)
+		atomic_store(&j->state, JOURNAL_OK);
+}
+
+static void
 audit_batch(struct journal *j, struct job *jobs, struct batch *b)
 {
-	struct err e = { 0 };
+	struct err e = { 0 }, full = { 0 };
 	struct job *next;
 
 	buf_reset(&j->text);
@@ -215,6 +224,13 @@ audit_batch(struct journal *j, struct job *jobs, struct batch *b)
 	for (struct job *q = jobs; q != NULL; q = q->next) {
 		if (q->write != NULL)
 			q->write(q);
+		if (!q->owed && !q->reserve &&
+		    !segments_have_room(&j->seg, j->text.len + q->line.len + LINE_ROOM)) {
+			err_name(&full, ERR_AUDIT_UNWRITABLE, "no room for a further segment of the "
+			    "audit log in %s", j->seg.dir);
+			fail(q, &full);
+			continue;
+		}
 		if (q->line.failed)
 			j->text.failed = true;
 		else if (q->line.len > 0)
@@ -228,8 +244,7 @@ audit_batch(struct journal *j, struct job *jobs, struct batch *b)
 		j->seg.head = b->head;
 		buf_reset(&j->owed);
 	}
-	if (atomic_load(&j->state) != JOURNAL_STORE_UNWRITABLE || e.code != 0)
-		atomic_store(&j->state, e.code == 0 ? JOURNAL_OK : JOURNAL_AUDIT_UNWRITABLE);
+	note_state(j, e.code == 0 && full.code == 0 && segments_have_room(&j->seg, 2 * LINE_ROOM));
 	for (; jobs != NULL; jobs = next) {
 		next = jobs->next;
 		sort_job(j, b, jobs, &e);
@@ -329,7 +344,8 @@ idle(struct journal *j)
 
 	segments_want_spare(&j->seg);
 	retain(j);
-	if (j->owed.len == 0 && atomic_load(&j->state) != JOURNAL_AUDIT_UNWRITABLE)
+	if (j->owed.len == 0 && (atomic_load(&j->state) != JOURNAL_AUDIT_UNWRITABLE ||
+	    !segments_have_room(&j->seg, 2 * LINE_ROOM)))
 		return;
 	queue_init(&b.to_commit);
 	queue_init(&b.back);

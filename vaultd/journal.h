@@ -26,6 +26,7 @@ struct job {
 	void		(*write)(struct job *);
 	struct changes	 changes;
 	bool		 owed;
+	bool		 reserve;	/* its line may use what is kept for refusals */
 	bool		 has_changes;
 	uint64_t	 commit;	/* set by journal_submit() when there are changes */
 	void		(*done)(struct job *);	/* loop thread; owns the job from then on */

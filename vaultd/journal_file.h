@@ -15,7 +15,8 @@ struct segments {
 	int			 fd;
 	size_t			 offset;
 	struct audit_head	 head;
-	bool			 spare_wanted, spare_running, spare_ready;
+	bool			 spare_running, spare_ready;
+	bool			 spare_failed;	/* the last try to make one */
 	pthread_t		 spare_thread;
 	int			 spare_rc;
 };
@@ -23,6 +24,9 @@ struct segments {
 /* Writes TEXT, whose first line has sequence FIRST, durably; makes a new segment when it
  * does not fit or the old one fails. */
 int segments_write(struct segments *s, struct slice text, uint64_t first, struct err *e);
+/* Is there room for N bytes without the last part, which is kept for refusals and state changes
+ * while no further segment can be made? */
+bool segments_have_room(const struct segments *s, size_t n);
 /* Opens the last segment for more at OFFSET; SEQ 0: there is none yet. */
 int segments_open(struct segments *s, uint64_t seq, size_t offset, struct err *e);
 /* The spare is made by a thread of its own; this starts it when there is none. */

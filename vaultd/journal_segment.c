@@ -21,6 +21,7 @@
 #include "common/role.h"
 
 #define SPARE "spare"
+#define RESERVE (64u << 10)	/* but of a small segment a sixteenth */
 
 static void
 path_of(const struct segments *s, const char *name, char *out, size_t cap)
@@ -72,25 +73,39 @@ spare_work(void *arg)
 }
 
 static void
+note_spare(struct segments *s)
+{
+	s->spare_running = false;
+	s->spare_ready = s->spare_rc == 0;
+	s->spare_failed = s->spare_rc != 0;
+}
+
+static void
 spare_join(struct segments *s)
 {
 	if (!s->spare_running)
 		return;
 	pthread_join(s->spare_thread, NULL);
-	s->spare_running = false;
-	s->spare_ready = s->spare_rc == 0;
+	note_spare(s);
 }
 
 void
 segments_want_spare(struct segments *s)
 {
 	if (s->spare_running && pthread_tryjoin_np(s->spare_thread, NULL) == 0) {
-		s->spare_running = false;
-		s->spare_ready = s->spare_rc == 0;
+		note_spare(s);
 	}
 	if (s->spare_ready || s->spare_running)
 		return;
 	s->spare_running = pthread_create(&s->spare_thread, NULL, spare_work, s) == 0;
+}
+
+bool
+segments_have_room(const struct segments *s, size_t n)
+{
+	size_t reserve = s->size / 16 < RESERVE ? s->size / 16 : RESERVE;
+
+	return !s->spare_failed || s->fd < 0 || s->offset + n + reserve < s->size;
 }
 
 static int

@@ -119,6 +119,7 @@ note_line(struct vault *v, const char *action)
 
 	if (j == NULL)
 		return;
+	j->reserve = true;
 	audit_line_system(&j->line, v, action, NULL, &v->instance, NULL);
 	j->done = job_free;
 	journal_submit(v->journal, j);

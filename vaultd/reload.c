@@ -71,6 +71,7 @@ audit(struct reload *r)
 
 	if (j == NULL)
 		return;
+	j->reserve = true;
 	audit_line_system(&j->line, r->vault, "policy.load", NULL, NULL,
 	    r->rc != 0 ? &r->err : NULL);
 	j->done = job_free;

@@ -11,6 +11,7 @@
 #include "common/errors.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/role.h"
 #include "vaultd/audit_line.h"
 #include "vaultd/conn.h"
 #include "vaultd/names.h"
@@ -64,14 +65,35 @@ note_policy(struct request *r)
 	str_put(r->policy_hash, sizeof r->policy_hash, 0, policy_hash(r->vault->policy));
 }
 
+/* While the log has little room left a uid has one line for what it was refused in a second; the
+ * next one says how many there were besides. */
+static bool
+is_one_of_many(struct request *r)
+{
+	struct refusals *n = &r->vault->refusals[r->conn->peer.uid % REFUSALS];
+	int64_t now = wall_seconds();
+	bool same = n->uid == r->conn->peer.uid;
+
+	if (journal_state(r->vault->journal) != JOURNAL_AUDIT_UNWRITABLE)
+		return false;
+	if (same && n->second == now) {
+		n->more++;
+		return true;
+	}
+	r->besides = same ? n->more : 0;
+	*n = (struct refusals){ r->conn->peer.uid, now, 0 };
+	return false;
+}
+
 /* A line nobody waits for: of a refusal, or a `begin`. */
 static void
 line_alone(struct request *r, const char *event)
 {
-	struct job *j = calloc(1, sizeof *j);
+	struct job *j = is_one_of_many(r) ? NULL : calloc(1, sizeof *j);
 
 	if (j == NULL)
 		return;
+	j->reserve = true;
 	note_policy(r);
 	audit_line_request(&j->line, r, event);
 	j->done = job_free;

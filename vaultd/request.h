@@ -39,6 +39,7 @@ struct request {
 	/* the ready answer, NUL included; wiped when sent */
 	struct buf		 out;
 	bool			 begin_written;	/* a `begin` audit line exists */
+	unsigned		 besides;	/* refusals without a line of their own */
 	bool			 ready;		/* out may be sent */
 
 	/* of conn.c: what is charged to the caller's uid */

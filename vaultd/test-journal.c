@@ -18,6 +18,7 @@ static struct journal *journal;
 static struct buf report;
 static int finished, failed;
 static unsigned retention;
+static bool reserve;
 static size_t map_size = 1 << 26, value_size = 1;
 
 static void
@@ -77,6 +78,7 @@ submit(const char *text, int key)
 		    (struct slice){ value, value_size });
 		j->has_changes = true;
 	}
+	j->reserve = reserve;
 	j->done = done;
 	journal_submit(journal, j);
 }
@@ -584,6 +586,16 @@ TEST(a_full_disk_harms_nothing_and_heals)
 	}
 	T_OK(failed > 0);
 	T_EQ(journal_state(journal), JOURNAL_AUDIT_UNWRITABLE);
+	failed = 0;
+	reserve = true;			/* the last part is for what is refused */
+	for (int i = 0; i < 50; i++)
+		submit("refused", -1);
+	wait_for(finished + 50);
+	T_EQ(failed, 0);
+	reserve = false;
+	submit("call", -1);
+	wait_for(finished + 1);
+	T_EQ(failed, 1);
 	snprintf(cmd, sizeof cmd, "mount -o remount,size=20m %s", adir);
 	T_EQ(system(cmd), 0);
 	for (int i = 0; i < 40 && journal_state(journal) != JOURNAL_OK; i++)

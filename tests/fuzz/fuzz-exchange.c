@@ -1,5 +1,7 @@
 /* Frames and bodies between the roles, and lines of the audit log. */
 #include "common/auditlog.h"
+#include "common/auto.h"
+#include "common/envelope.h"
 #include "common/exchange.h"
 #include "common/keyline.h"
 
@@ -27,6 +29,12 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct exchange_result res;
 	static struct revoke rv;
 	static struct pat pat;
+	static struct seal_app_result sar;
+	static struct begin_result br;
+	static struct revoke_result rr;
+	AUTO(secret) dek = { 0 };
+	AUTO(buf) wrap = { 0 };
+	struct wrap_view w;
 	struct key_status ks;
 	struct frame f;
 	struct msg m;
@@ -36,7 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	switch (p[0] % 9) {
+	switch (p[0] % 15) {
 	case 0:
 		frame_parse(s, &f);
 		break;
@@ -69,6 +77,28 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	case 8:
 		key_status_get(s, &ks, &e);
 		audit_line_parse(s, &seq, prev);
+		break;
+	case 9:
+		if (seal_app_result_get(s, &sar, &e) == 0)
+			seal_app_result_done(&sar);
+		break;
+	case 10:
+		if (begin_result_get(s, &br, &e) == 0)
+			begin_result_done(&br);
+		break;
+	case 11:
+		revoke_result_get(s, &rr, &e);
+		break;
+	case 12:
+		key_make_get(s, &dek, &wrap, &e);
+		break;
+	case 13:
+		key_unwrap_get(s, &dek, &e);
+		break;
+	case 14:
+		wrap_decode(s, &w, &e);
+		msg_read(&m, s);
+		msg_get_err(&m, &e);
 		break;
 	}
 	return 0;

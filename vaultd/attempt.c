@@ -295,6 +295,10 @@ commit_done(struct job *j)
 		if (a->tries++ % 60 == 0)
 			log_error("UNPERSISTED: an answer waits to be stored (%s): free space, do "
 			    "not restart", e.text);
+		err_name(&e, ERR_UNPERSISTED, "the provider renewed it, and the answer cannot be "
+		    "stored yet");
+		if (a->unsettled != NULL)
+			a->unsettled(a, &e);
 		later(a, STORE_AGAIN_MS, commit);
 		return;
 	}

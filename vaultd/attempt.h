@@ -27,8 +27,8 @@ struct attempt {
 	 * attempt_commit() or attempt_abandon().
 	 */
 	void			(*done)(struct attempt *a);
-	/* May be NULL. While egress cannot say what became of it, and that takes long: E is
-	 * for those who wait. Runs again and again; A stays. */
+	/* May be NULL. While egress cannot say what became of it, and that takes long, or the
+	 * disk takes no answer: E is for those who wait. Runs again and again; A stays. */
 	void			(*unsettled)(struct attempt *a, const struct err *e);
 	void			*arg;
 	/* of attempt_commit() */

@@ -327,7 +327,7 @@ static bool
 may_stop(struct daemon *d)
 {
 	return d->v.stopping && (schedule_inflight(d->v.schedule) == 0 ||
-	    boot_ms() > d->stop_by_ms);
+	    (boot_ms() > d->stop_by_ms && !schedule_holds_answer(d->v.schedule)));
 }
 
 /* While input keeps coming a turn goes on gathering, for at most this long: one flush

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/exchange.h"
@@ -17,6 +18,8 @@ int schedule_new(struct vault *v, struct schedule **ret, struct err *e);
 /* Exchanges under way (refreshes and codes) that stopping waits for. One that only waits for
  * egress's word is left to the next run. */
 unsigned schedule_inflight(const struct schedule *s);
+/* Is there an answer that is in memory alone? Then stopping would lose a grant. */
+bool schedule_holds_answer(const struct schedule *s);
 
 /* Something was put into the due index, or a helper came back: look again soon. */
 void schedule_poke(struct schedule *s);

@@ -84,6 +84,15 @@ schedule_inflight(const struct schedule *s)
 	return n;
 }
 
+bool
+schedule_holds_answer(const struct schedule *s)
+{
+	for (const struct attempt *a = s->first; a != NULL; a = a->next)
+		if (a->res.phase == PHASE_ANSWERED && !a->res.spooled)
+			return true;
+	return false;
+}
+
 static void
 arm(struct schedule *s, int64_t ms)
 {

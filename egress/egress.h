@@ -28,6 +28,7 @@ struct egress {
 	struct event_base	*base;
 	struct spool		*spool;
 	struct work		*work;
+	struct event		*listener;
 	struct client		*clients;
 	uint64_t		 epoch;		/* newest said hello with */
 	pthread_mutex_t		 vault_mutex;	/* held for moments: the loop takes it */

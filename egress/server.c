@@ -251,11 +251,9 @@ accept_one(evutil_socket_t fd, short what, void *arg)
 int
 server_start(struct egress *x, int fd, struct err *e)
 {
-	struct event *ev;
-
 	evutil_make_socket_nonblocking(fd);
-	ev = event_new(x->base, fd, EV_READ | EV_PERSIST, accept_one, x);
-	if (ev == NULL || event_add(ev, NULL) != 0)
+	x->listener = event_new(x->base, fd, EV_READ | EV_PERSIST, accept_one, x);
+	if (x->listener == NULL || event_add(x->listener, NULL) != 0)
 		return err_set(e, V_IO, "cannot listen for vaultd");
 	return 0;
 }
@@ -265,4 +263,7 @@ server_stop(struct egress *x)
 {
 	while (x->clients != NULL)
 		client_close(x->clients);
+	if (x->listener != NULL)
+		event_free(x->listener);
+	x->listener = NULL;
 }

@@ -552,4 +552,5 @@ conn_close_all(struct vault *v)
 	v->dirty = NULL;
 	while (v->conns != NULL)
 		conn_free(v->conns);
+	buf_done(&v->spare_input);
 }

@@ -161,6 +161,8 @@ walk(struct tail *t, struct slice text, bool first)
 				break;
 			if (t->damaged == 0)
 				t->damaged = t->s->head.seq + 1;
+			if (seq <= t->s->head.seq || seq > t->meta->audit.seq)
+				seq = 0;	/* what it says of itself leads nowhere */
 		}
 		if (seq != 0)
 			take(t, (struct slice){ p + off, n }, seq);
@@ -231,19 +233,20 @@ incomplete(const struct tail *t)
 	return t->damaged != 0 || t->s->head.seq < t->meta->audit.seq;
 }
 
-/* Such a log's segments are not written to any more. One that holds no good line has the name of the
- * next one, and makes way. */
-static int
-leave_evidence(struct tail *t, struct err *e)
+/*
+ * Such a log goes on in a new segment, behind every line and file that there is or was: what is
+ * left is evidence, and its names are not used again. LAST is the first sequence of the last
+ * segment, 0 = there is none.
+ */
+static void
+step_over(struct tail *t, uint64_t last)
 {
-	char name[40], from[700], to[720];
+	struct audit_head *head = &t->s->head;
 
-	if (t->segment == 0 || t->segment != t->s->head.seq + 1)
-		return 0;
-	audit_segment_name(t->segment, name);
-	snprintf(from, sizeof from, "%s/%s", t->s->dir, name);
-	snprintf(to, sizeof to, "%s.damaged", from);
-	return rename(from, to) == 0 ? 0 : err_errno(e, "%s", from);
+	if (head->seq < t->meta->audit.seq)
+		*head = t->meta->audit;
+	if (head->seq < last)
+		head->seq = last;
 }
 
 static void
@@ -282,8 +285,6 @@ settle(struct tail *t, struct err *e)
 		    (unsigned long long)t->damaged, (unsigned long long)want->seq);
 	else if (t->torn > 0 && cut(t, e) != 0)
 		return e->code;
-	if (incomplete(t) && leave_evidence(t, e) != 0)
-		return e->code;
 	note_lost(t);
 	if (t->s->head.seq < want->seq)
 		note(t, "audit_behind", 0, "the audit log ends at line %llu, the store knows line %llu: "
@@ -314,5 +315,10 @@ journal_recover(struct segments *s, const struct store_meta *meta, struct buf *n
 		rc = settle(&t, e);
 	*ret_agree = agree(&t);
 	free(t.lost);
-	return rc != 0 ? rc : segments_open(s, incomplete(&t) ? 0 : t.segment, t.offset, e);
+	if (rc != 0)
+		return rc;
+	if (!incomplete(&t))
+		return segments_open(s, t.segment, t.offset, e);
+	step_over(&t, n > 0 ? seqs[n - 1] : 0);
+	return segments_open(s, 0, 0, e);
 }

@@ -112,6 +112,7 @@ static int
 next_segment(struct segments *s, uint64_t first, struct err *e)
 {
 	char from[700], to[700], name[40];
+	struct stat st;
 
 	spare_join(s);
 	path_of(s, SPARE, from, sizeof from);
@@ -125,6 +126,10 @@ next_segment(struct segments *s, uint64_t first, struct err *e)
 	s->spare_ready = false;
 	audit_segment_name(first, name);
 	path_of(s, name, to, sizeof to);
+	if (stat(to, &st) == 0) {	/* never in the place of lines that are there */
+		s->spare_ready = true;
+		return err_name(e, ERR_AUDIT_UNWRITABLE, "%s is there already", to);
+	}
 	if (rename(from, to) != 0 || sync_dir(s, e) != 0)
 		return err_name(e, ERR_AUDIT_UNWRITABLE, "%s: %s", to, strerror(errno));
 	if (s->fd >= 0)

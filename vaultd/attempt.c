@@ -287,11 +287,15 @@ commit_done(struct job *j)
 	struct err e = j->err;
 
 	job_free(j);
-	if (rc == V_CONFLICT && a->tries++ < 100) {
-		commit(a);
+	/* Somebody else changed the connection: built again. An answer is never given up. */
+	if (rc == V_CONFLICT) {
+		if (++a->conflicts % 100 != 0)
+			commit(a);
+		else
+			later(a, STORE_AGAIN_MS, commit);
 		return;
 	}
-	if (rc != 0 && rc != V_CONFLICT) {
+	if (rc != 0) {
 		if (a->tries++ % 60 == 0)
 			log_error("UNPERSISTED: an answer waits to be stored (%s): free space, do "
 			    "not restart", e.text);
@@ -302,8 +306,7 @@ commit_done(struct job *j)
 		later(a, STORE_AGAIN_MS, commit);
 		return;
 	}
-	if (rc == 0)
-		drop(a);
+	drop(a);
 	schedule_unlink(a->vault->schedule, a);	/* who asks from here on begins anew */
 	a->committed(a, rc, &e);
 	release(a);

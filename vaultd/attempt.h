@@ -34,7 +34,7 @@ struct attempt {
 	/* of attempt_commit() */
 	void			(*committed)(struct attempt *a, int rc, const struct err *e);
 	int			(*rebuild)(struct attempt *a, struct changes *ret, struct err *e);
-	unsigned		 tries, asks;
+	unsigned		 tries, conflicts, asks;
 	/* of a code exchange: who finishes it, if anybody still waits */
 	void			(*session_done)(void *arg, int rc, const struct err *e);
 	bool			 keep_session;	/* nothing was spent */

@@ -320,7 +320,8 @@ retain(struct journal *j)
 	if (to == 0 || atomic_load(&j->state) == JOURNAL_AUDIT_UNWRITABLE)
 		return;
 	if (to == j->retiring) {
-		segments_remove(&j->seg, to);
+		if (j->owed.len == 0)
+			segments_remove(&j->seg, to);
 		return;
 	}
 	if ((line = calloc(1, sizeof *line)) == NULL)
@@ -330,6 +331,7 @@ retain(struct journal *j)
 	buf_add_str(&line->line, ",\"event\":\"retention\",\"removed_to\":");
 	buf_add_uint(&line->line, to, 1);
 	buf_add_str(&line->line, "}\n");
+	line->owed = true;	/* written first when the disk takes lines again */
 	line->done = job_free;
 	pthread_mutex_lock(&j->mutex);
 	queue_add(&j->audit, line);

@@ -28,6 +28,9 @@ struct bucket {
 	size_t		 bytes;
 	double		 tokens;
 	long long	 refilled_ms;
+	/* of request.c, while the audit log has little room: lines left out since REFUSED_AT */
+	int64_t		 refused_at;		/* unix s */
+	unsigned	 refusals;
 };
 
 struct limits {

@@ -168,6 +168,7 @@ connection_encode(const struct connection *r, struct buf *out, struct err *e)
 	put_time(&m, r->cause_time);
 	msg_put_u32(&m, r->failures);
 	put_time(&m, r->retry_at);
+	put_time(&m, r->ambiguous_since);
 	return encoded(&m, out, e);
 }
 
@@ -198,6 +199,7 @@ connection_decode(struct slice in, struct connection *ret, struct err *e)
 	ret->cause_time = get_time(&m);
 	ret->failures = msg_get_u32(&m);
 	ret->retry_at = get_time(&m);
+	ret->ambiguous_since = get_time(&m);
 	if (ret->state < CONN_PENDING || ret->state > CONN_DISCONNECTED ||
 	    ret->cause >= ERR_MAX)
 		m.failed = true;

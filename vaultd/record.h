@@ -41,6 +41,9 @@ struct connection {
 	int64_t		cause_time;
 	uint32_t	failures;		/* in a row */
 	int64_t		retry_at;		/* unix s: not before, by Retry-After; 0 = by failures */
+	int64_t		ambiguous_since;	/* when the first request went out that may have
+						   spent the refresh token; 0 = none since the last
+						   answer. Other failures leave it */
 };
 
 /* What buys new tokens; beside it wraps in TABLE_WRAP. */

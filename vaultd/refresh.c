@@ -148,6 +148,7 @@ note_result(struct connection *c, const struct exchange_result *res, const struc
 	c->cause_text[0] = '\0';
 	c->failures = 0;
 	c->retry_at = 0;
+	c->ambiguous_since = 0;
 	c->updated = c->last_refresh_ok = wall_seconds();
 	if (res->scope[0] != '\0')
 		snprintf(c->scope, sizeof c->scope, "%.*s", (int)sizeof c->scope - 1, res->scope);
@@ -269,15 +270,14 @@ note_failure(struct vault *v, struct connection *c, const struct exchange_result
 /*
  * Bytes went out and no answer came. Where the old refresh token certainly stays good, or does
  * for a while (its grace), it is used again soon; where it may be spent, exactly one retry is allowed: at the end
- * of the access token, or now if that is dead already. The marker is the cause itself.
+ * of the access token, or now if that is dead already. The marker is ambiguous_since.
  */
 static void
 note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
     struct exchange_result *res)
 {
-	/* The first request that may have spent it: the provider's grace counts from there. */
-	int64_t sent = c->cause == ERR_OUTCOME_UNKNOWN ? c->cause_time : in->t0;
-
+	if (c->ambiguous_since == 0)
+		c->ambiguous_since = in->t0;
 	if (in->retries > 0) {
 		err_name(&res->err, ERR_GRANT_LOST_IN_TRANSIT, "an answer of the provider was "
 		    "lost twice; whether the grant still works cannot be known");
@@ -287,7 +287,6 @@ note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
 	if (res->err.id != ERR_OUTCOME_UNKNOWN)
 		err_name(&res->err, ERR_OUTCOME_UNKNOWN, "%.300s", res->err.text);
 	note_failure(v, c, res);
-	c->cause_time = sent;
 }
 
 /* Using the refresh token again costs nothing, however long ago it may have been spent. */
@@ -305,8 +304,8 @@ reuse_is_safe(const struct vault *v, const struct connection *c)
 {
 	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
 
-	return reuse_is_harmless(v, c) || (k != NULL && c->cause == ERR_OUTCOME_UNKNOWN &&
-	    wall_seconds() < c->cause_time + (int64_t)k->refresh_reuse_grace_s);
+	return reuse_is_harmless(v, c) || (k != NULL && c->ambiguous_since != 0 &&
+	    wall_seconds() < c->ambiguous_since + (int64_t)k->refresh_reuse_grace_s);
 }
 
 static bool
@@ -326,15 +325,14 @@ next_try(struct vault *v, const struct connection *c)
 
 	if (c->state == CONN_DISCONNECTED)
 		return 0;
-	if (c->cause == ERR_OUTCOME_UNKNOWN) {
-		if (holds(v, c))
-			return 0;
-		if (reuse_is_safe(v, c))
-			return (now + backoff_s(c->failures) / 2) * 1000;
-		return alive && expires > 0 ? expires * 1000 : (now + 1) * 1000;
-	}
+	if (c->ambiguous_since != 0 && holds(v, c))
+		return 0;
+	if (c->ambiguous_since != 0 && !reuse_is_safe(v, c) && alive && expires > 0)
+		return expires * 1000;
 	if (c->retry_at != 0)
 		return c->retry_at * 1000;
+	if (c->cause == ERR_OUTCOME_UNKNOWN)	/* the one that is allowed, or one that is safe */
+		return (now + (reuse_is_safe(v, c) ? backoff_s(c->failures) / 2 : 1)) * 1000;
 	return (now + backoff_s(c->failures)) * 1000;
 }
 
@@ -364,7 +362,7 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	if (a->res.phase == PHASE_AMBIGUOUS) {
 		note_ambiguous(v, &c, &a->intent, &a->res);
 	} else {
-		if (c.cause == ERR_OUTCOME_UNKNOWN && a->res.err.id == ERR_GRANT_REVOKED)
+		if (c.ambiguous_since != 0 && a->res.err.id == ERR_GRANT_REVOKED)
 			err_name(&a->res.err, ERR_GRANT_LOST_IN_TRANSIT, "the provider answered a "
 			    "refresh, the answer was lost, and the refresh token was spent by it");
 		note_failure(v, &c, &a->res);
@@ -491,7 +489,7 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 	a->intent.connection = a->ex.connection = c->id;
 	a->intent.grant_version = a->ex.grant_version = g.version + 1;
 	a->intent.release_version = a->ex.release_version = r.version + 1;
-	a->intent.retries = c->cause == ERR_OUTCOME_UNKNOWN && !reuse_is_safe(v, c);
+	a->intent.retries = c->ambiguous_since != 0 && !reuse_is_safe(v, c);
 	memcpy(a->intent.fingerprint, g.fingerprint, sizeof g.fingerprint);
 	a->intent.deadline = a->intent.t0 + EGRESS_EXCHANGE_MS / 1000;
 	a->ex.secret = sealed(&c->id, g.version, &a->secret_blob, &a->secret_wrap);
@@ -521,13 +519,12 @@ may_start(struct vault *v, const struct connection *c, struct err *e)
 		    "finished");
 	if (c->state == CONN_DISCONNECTED && c->cause != ERR_NONE)
 		return cause_error(c, e);
-	if (c->cause == ERR_OUTCOME_UNKNOWN) {
-		if (holds(v, c) || (!reuse_is_safe(v, c) && token_alive(v, &c->id, &expires)))
-			return cause_error(c, e);
-	} else if (c->failures > 0 && c->cause != ERR_NONE) {
-		if (wall_seconds() < until)
-			return cause_error(c, e);
-	}
+	if (c->ambiguous_since != 0 && (holds(v, c) || (!reuse_is_safe(v, c) &&
+	    token_alive(v, &c->id, &expires))))
+		return cause_error(c, e);
+	if (c->cause != ERR_OUTCOME_UNKNOWN && c->cause != ERR_NONE && c->failures > 0 &&
+	    wall_seconds() < until)
+		return cause_error(c, e);
 	if (v->stopping)
 		return err_name(e, ERR_BUSY, "the vault is stopping");
 	if (!egress_is_up(v->egress))

@@ -70,18 +70,16 @@ note_policy(struct request *r)
 static bool
 is_one_of_many(struct request *r)
 {
-	struct refusals *n = &r->vault->refusals[r->conn->peer.uid % REFUSALS];
+	struct bucket *b = r->conn->bucket;
 	int64_t now = wall_seconds();
-	bool same = n->uid == r->conn->peer.uid;
 
-	if (journal_state(r->vault->journal) != JOURNAL_AUDIT_UNWRITABLE)
-		return false;
-	if (same && n->second == now) {
-		n->more++;
+	if (journal_state(r->vault->journal) == JOURNAL_AUDIT_UNWRITABLE && b->refused_at == now) {
+		b->refusals++;
 		return true;
 	}
-	r->besides = same ? n->more : 0;
-	*n = (struct refusals){ r->conn->peer.uid, now, 0 };
+	r->besides = b->refusals;
+	b->refusals = 0;
+	b->refused_at = now;
 	return false;
 }
 
@@ -89,13 +87,15 @@ is_one_of_many(struct request *r)
 static void
 line_alone(struct request *r, const char *event)
 {
-	struct job *j = is_one_of_many(r) ? NULL : calloc(1, sizeof *j);
+	bool dropped = r->err.code != 0 && is_one_of_many(r);
+	struct job *j = dropped ? NULL : calloc(1, sizeof *j);
 
 	if (j == NULL)
 		return;
 	j->reserve = true;
 	note_policy(r);
 	audit_line_request(&j->line, r, event);
+	r->besides = 0;
 	j->done = job_free;
 	journal_submit(r->vault->journal, j);
 }
@@ -307,7 +307,8 @@ identify(struct request *r)
 /* ---- find and decode */
 
 /*
- * A request that was answered is used again with the blocks it owns, all wiped: the hot call
+ * A request that was answered is used again with the blocks it owns, answer and line wiped (what
+ * is secret in args its args_done() wiped): the hot call
  * allocates nothing.
  */
 static struct request *

@@ -20,14 +20,6 @@ struct names;
 struct schedule;
 struct verified;
 
-/* Refusals of one uid in one second, see request.c. */
-#define REFUSALS 64
-struct refusals {
-	uid_t		uid;
-	int64_t		second;
-	unsigned	more;
-};
-
 struct vault {
 	struct config		 conf;
 	struct event_base	*base;
@@ -55,7 +47,6 @@ struct vault {
 	bool			 reloading;	/* a policy reload is under way */
 	gid_t			 operator_gid;	/* (gid_t)-1: none */
 	uint64_t		 calls;		/* names traces */
-	struct refusals		 refusals[REFUSALS];
 	int			 landlock;
 	long long		 started_ms;
 	char			 policy_error[640];	/* of the last failed reload; "" = good */

@@ -400,6 +400,26 @@ revoke_result_get(struct slice body, struct revoke_result *ret, struct err *e)
 	return msg_end(&m, "result of a revocation", e);
 }
 
+/* ---- introspect */
+
+void
+introspect_put(struct msg *m, const struct introspect *v)
+{
+	put_sealed(m, &v->app);
+	put_sealed(m, &v->grant);
+}
+
+int
+introspect_get(struct slice body, struct introspect *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	get_sealed(&m, &ret->app);
+	get_sealed(&m, &ret->grant);
+	return msg_end(&m, "introspection", e);
+}
+
 /* ---- pat */
 
 void

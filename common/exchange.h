@@ -23,6 +23,7 @@ enum egress_op {
 	EGRESS_DROP,		/* id -> {} : the answer is committed, forget it */
 	EGRESS_REVOKE,		/* struct revoke -> struct revoke_result */
 	EGRESS_PAT,		/* struct pat -> struct exchange_result (no grant) */
+	EGRESS_INTROSPECT,	/* struct introspect -> u8 enum token_state */
 };
 
 #define EX_VARS		8
@@ -150,6 +151,16 @@ struct revoke_result {
 	struct err	err;
 };
 
+/* Does the provider still know the refresh token of GRANT? RFC 7662. */
+struct introspect {
+	struct sealed	app, grant;
+};
+enum token_state {
+	TOKEN_UNKNOWN,		/* it has no endpoint for it, or did not say */
+	TOKEN_ACTIVE,
+	TOKEN_INACTIVE,		/* spent, revoked or ended */
+};
+
 /* A static token: sealed as `release` under a DEK egress makes, and probed. */
 struct pat {
 	struct id	connection;
@@ -183,6 +194,8 @@ void revoke_put(struct msg *m, const struct revoke *v);
 int revoke_get(struct slice body, struct revoke *ret, struct err *e);	/* borrows BODY */
 void revoke_result_put(struct msg *m, const struct revoke_result *v);
 int revoke_result_get(struct slice body, struct revoke_result *ret, struct err *e);
+void introspect_put(struct msg *m, const struct introspect *v);
+int introspect_get(struct slice body, struct introspect *ret, struct err *e);	/* borrows BODY */
 void pat_put(struct msg *m, const struct pat *v);		/* M locked */
 int pat_get(struct slice body, struct pat *ret, struct err *e);
 void pat_done(struct pat *v);

@@ -139,11 +139,8 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 		    &f->code, &f->grant, &t, e);
 	if (rc == 0) {
 		f->sent_at = wall_seconds();
-		q.body = &t.body;
-		q.content_type = t.content_type;
-		q.authorization = t.authorization.len > 0 ? &t.authorization : NULL;
 		q.timeout_s = c->exchange_timeout_s;
-		http_send(j->x, &q, a);
+		token_request_send(j->x, &t, &q, a);
 	}
 	token_request_done(&t);
 	return rc;

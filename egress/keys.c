@@ -7,6 +7,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "egress/destination.h"
 #include "egress/egress.h"
 
 void
@@ -74,6 +75,22 @@ keys_open(struct egress *x, enum purpose p, const struct sealed *s, struct secre
 		return err_name(e, ERR_RECORD_CORRUPT, "a sealed secret does not open: it was "
 		    "damaged, or belongs to another record or version");
 	return e->code;
+}
+
+int
+keys_open_grant(struct egress *x, const struct sealed *app, const struct sealed *grant,
+    struct app_secret *ret_app, struct grant_secret *ret_grant, struct err *e)
+{
+	AUTO(secret) a = { 0 }, g = { 0 };
+
+	if (keys_open(x, PURPOSE_GRANT, app, &a, e) != 0 || app_secret_get(&a, ret_app, e) != 0 ||
+	    keys_open(x, PURPOSE_GRANT, grant, &g, e) != 0 ||
+	    grant_secret_get(&g, ret_grant, e) != 0)
+		return e->code;
+	if (destination_equal(&ret_app->d, &ret_grant->d))
+		return 0;
+	return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for different "
+	    "destinations: nothing is sent");
 }
 
 int

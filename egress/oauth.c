@@ -158,6 +158,31 @@ token_request_make(const struct connector *c, const struct app_secret *app,
 	return b.rc;
 }
 
+int
+about_token_make(const struct app_secret *app, const struct secret *token,
+    const char *hint, bool client, struct token_request *ret, struct err *e)
+{
+	struct body b = { &ret->body, false, 0, e };
+
+	ret->content_type = "application/x-www-form-urlencoded";
+	add(&b, "token", token->p, token->len);
+	if (client) {
+		add_str(&b, "token_type_hint", hint);
+		add_client(&b, app, ret);
+	}
+	return b.rc;
+}
+
+void
+token_request_send(struct egress *x, const struct token_request *t,
+    struct http_request *q, struct http_answer *ret)
+{
+	q->body = &t->body;
+	q->content_type = t->content_type;
+	q->authorization = t->authorization.len > 0 ? &t->authorization : NULL;
+	http_send(x, q, ret);
+}
+
 /* ---- authorization URL */
 
 static int

@@ -18,6 +18,15 @@ int token_request_make(const struct connector *c, const struct app_secret *app,
     const struct flow_secret *f, const struct secret *code, const struct grant_secret *g,
     struct token_request *ret, struct err *e);
 
+/* A question about TOKEN, with a HINT at what it is (RFC 7009 section 2.1, 7662 section 2.1), and
+ * who asks; CLIENT false: the token alone. */
+int about_token_make(const struct app_secret *app, const struct secret *token,
+    const char *hint, bool client, struct token_request *ret, struct err *e);
+
+/* Sends T by Q, whose method, URL and time are set. */
+void token_request_send(struct egress *x, const struct token_request *t,
+    struct http_request *q, struct http_answer *ret);
+
 /* Adds "&name=value" (or the first without '&'), form-encoded. */
 int form_add(struct secret *body, const char *name, const void *value, size_t len,
     struct err *e);

@@ -19,6 +19,7 @@ static const struct {
 	{ EGRESS_DROP, drop_prepare },
 	{ EGRESS_REVOKE, revoke_prepare },
 	{ EGRESS_PAT, pat_prepare },
+	{ EGRESS_INTROSPECT, introspect_prepare },
 };
 
 /* So that EGRESS_ATTEMPT can see it the moment it was taken. */

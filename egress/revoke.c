@@ -57,19 +57,15 @@ access_token(const struct secret *fragment, struct secret *ret, struct err *e)
 static int
 open_tokens(struct job *j, const struct revoke *q, struct revoking *r, struct err *e)
 {
-	AUTO(secret) app = { 0 }, grant = { 0 }, fragment = { 0 };
+	AUTO(secret) app = { 0 }, fragment = { 0 };
+	int rc;
 
-	if (keys_open(j->x, PURPOSE_GRANT, &q->app, &app, e) != 0 ||
-	    app_secret_get(&app, &r->app, e) != 0)
-		return e->code;
-	if (q->grant.blob.len > 0) {
-		if (keys_open(j->x, PURPOSE_GRANT, &q->grant, &grant, e) != 0 ||
-		    grant_secret_get(&grant, &r->grant, e) != 0)
-			return e->code;
-		if (!destination_equal(&r->app.d, &r->grant.d))
-			return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for "
-			    "different destinations: nothing is sent");
-	}
+	if (q->grant.blob.len > 0)
+		rc = keys_open_grant(j->x, &q->app, &q->grant, &r->app, &r->grant, e);
+	else if ((rc = keys_open(j->x, PURPOSE_GRANT, &q->app, &app, e)) == 0)
+		rc = app_secret_get(&app, &r->app, e);
+	if (rc != 0)
+		return rc;
 	if (q->release.blob.len > 0 && keys_open(j->x, PURPOSE_RELEASE, &q->release, &fragment,
 		e) != 0)
 		return e->code;
@@ -102,30 +98,13 @@ static int
 send_rfc7009(struct egress *x, const struct revoking *r, const struct secret *token,
     const char *hint, struct http_answer *a, struct err *e)
 {
-	AUTO(secret) body = { 0 }, auth = { 0 };
-	const struct app_secret *app = &r->app;
-	struct http_request q = { .method = "POST", .url = app->d.revocation_url,
-		.body = &body, .content_type = "application/x-www-form-urlencoded",
+	AUTO(token_request) t = { 0 };
+	struct http_request q = { .method = "POST", .url = r->app.d.revocation_url,
 		.timeout_s = REVOKE_S };
-	bool client = r->c->revoke == REVOKE_RFC7009;
-	bool basic = app->d.client_auth == CLIENT_BASIC ||
-	    app->d.client_auth == CLIENT_BASIC_RAW;
-	int rc = form_add(&body, "token", token->p, token->len, e);
+	int rc = about_token_make(&r->app, token, hint, r->c->revoke == REVOKE_RFC7009, &t, e);
 
-	if (rc == 0 && client)
-		rc = form_add(&body, "token_type_hint", hint, strlen(hint), e);
-	if (rc == 0 && client && basic && app->client_secret.len > 0) {
-		rc = basic_make(app->client_id, &app->client_secret,
-		    app->d.client_auth == CLIENT_BASIC_RAW, &auth, e);
-		q.authorization = &auth;
-	} else if (rc == 0 && client) {
-		rc = form_add(&body, "client_id", app->client_id, strlen(app->client_id), e);
-		if (rc == 0 && app->client_secret.len > 0)
-			rc = form_add(&body, "client_secret", app->client_secret.p,
-			    app->client_secret.len, e);
-	}
 	if (rc == 0)
-		http_send(x, &q, a);
+		token_request_send(x, &t, &q, a);
 	return rc;
 }
 

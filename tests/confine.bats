@@ -18,17 +18,15 @@ setup_file() {
 	bed_example_policy
 	CANARY=of-the-launcher bed_start
 	bed_await
-	export BED BED_LAUNCH BIN VAULTD_SOCKET
+	bed_export
 }
 teardown_file() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	[ -z "${BED:-}" ] || bed_down
 }
 setup() {
-	local b=${BIN:-}
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	[ -z "$(why_not)" ] || skip "$(why_not)"
-	BIN=$b
 }
 
 roles='vaultd vault-hsm vault-egress'

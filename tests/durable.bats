@@ -9,13 +9,11 @@ setup_file() {
 	bed_app
 	bed_connect $BED_ALICE --name c
 	ctl $BED_ALICE token get c >/dev/null
-	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+	bed_export
 }
-teardown_file() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; bed_down; }
+teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_down; }
 setup() {
-	local b=$BIN
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
-	BIN=$b
 	[ "$(id -u)" = 0 ] || skip "only root may trace another process"
 }
 

@@ -5,26 +5,10 @@
 setup() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	AT_TTL=300 BED_PORT=19071
-	bed_new
-	bed_users
-	bed_token
-	bed_tls
-	bed_provider
-	bed_conf
-	bed_keys >"$BED/log/keys"
-	bed_example_policy
+	bed_prepare
 }
 teardown() { bed_down; }
 
-within() {		# SECONDS COMMAND...: becomes true
-	local i n=$(($1 * 50))
-	shift
-	for i in $(seq $n); do
-		"$@" && return 0
-		sleep 0.02
-	done
-	return 1
-}
 hsm_is_ready() { "$BIN/vaultctl" --json status 2>/dev/null | grep -q '"state": *"READY"'; }
 it_works() {
 	bed_app
@@ -37,9 +21,9 @@ it_works() {
 
 @test "vault-egress hears the hello of a vault without an id, and then its id" {
 	bed_start
-	within 10 test -s "$BED/run/vault-egress.pid"
+	bed_within 10 test -s "$BED/run/vault-egress.pid"
 	kill -STOP "$(bed_pid vault-egress)"
-	within 10 hsm_is_ready
+	bed_within 10 hsm_is_ready
 	sleep 0.3	# the metadata key is made: the id is known, the first hello unanswered
 	kill -CONT "$(bed_pid vault-egress)"
 	bed_await
@@ -48,9 +32,9 @@ it_works() {
 
 @test "vault-hsm comes long after the others" {
 	bed_start
-	within 10 test -s "$BED/run/vault-hsm.pid"
+	bed_within 10 test -s "$BED/run/vault-hsm.pid"
 	kill -STOP "$(bed_pid vault-hsm)"
-	within 10 grep -q 'vault-egress is up' "$BED/log/vault"
+	bed_within 10 grep -q 'vault-egress is up' "$BED/log/vault"
 	run ctl $BED_ADMIN app add early openid --client-id x --var issuer="$ISSUER" <<<x
 	[ "$status" != 0 ]
 	[[ $output == *"HSM"* ]]

@@ -9,14 +9,13 @@ setup_file() {
 	export AT_TTL=300 BED_PORT=19078
 	bed_up
 	bed_app
-	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+	bed_export
 }
-teardown_file() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; bed_down; }
+teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_down; }
 setup() {
-	local b=$BIN
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
-	BIN=$b
 	bed_ctl clear '{}'
+	bed_silent_about_tokens
 	C=c$BATS_TEST_NUMBER
 }
 
@@ -25,28 +24,17 @@ connect() { bed_connect $BED_ALICE --name "${1:-$C}"; }
 reconnect() {
 	vault connection reconnect "$C" --no-browser >"$BED/log/re" 2>"$BED/log/re.err" </dev/null 3>&- &
 	local pid=$!
-	within 5 grep -q '^https://' "$BED/log/re.err"
+	bed_within 5 grep -q '^https://' "$BED/log/re.err"
 	bed_consent "$(grep -m1 '^https://' "$BED/log/re.err")" >/dev/null
 	wait $pid
 }
 field() { vault --json token get "$C" | sed -n "s/.*\"$1\": \"\{0,1\}\([^\",]*\).*/\1/p"; }
-shown() { vault --json connection show "$C" | sed -n "s/.*\"$1\": \"\(.*\)\",*$/\1/p"; }
+shown() { bed_shown "$C" "$1"; }
 renew() { vault token get "$C" --refused-generation "${1:-$(field generation)}"; }
-works() { curl -sS --noproxy '*' --cacert "$BED/tls/ca.pem" -H "Authorization: Bearer $1" "$ISSUER/api/whoami" | grep -q '"sub":"alice"'; }
-count() { bed_ctl stats | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" | grep . || echo 0; }
 fault() { bed_ctl fault "{\"path\":\"/token\",\"grant_type\":\"refresh_token\",$1}" >/dev/null; }
 short_token() {		# one that ends in SECONDS, as the provider says
 	fault "\"kind\":\"rewrite\",\"set\":{\"expires_in\":$1}"
 	renew >/dev/null
-}
-within() {		# SECONDS COMMAND...: becomes true
-	local i n=$(($1 * 10))
-	shift
-	for i in $(seq $n); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
 }
 newer_than() { [ "$(field generation)" -gt "$1" ]; }
 cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown cause) == *".$1" ]] ;; esac; }
@@ -56,30 +44,30 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	short_token 6
 	before=$(field generation) old=$(field access_token)
 	sleep 6
-	[ "$(count 'refresh_token:200')" -ge 2 ]
+	[ "$(bed_count 'refresh_token:200')" -ge 2 ]
 	newer_than "$before"
 	new=$(field access_token)
 	[ "$new" != "$old" ]
-	works "$new"
+	bed_works "$new"
 }
 
 @test "an answer that never came: the living token is served, then one retry, then the truth" {
 	connect
 	short_token 5
-	token=$(field access_token) reuse=$(count reuse_detected)
+	token=$(field access_token) reuse=$(bed_count reuse_detected)
 	fault '"kind":"lost_answer"'
 	run renew
 	[ "$status" = 6 ] || [ "$status" = 1 ]
 	cause_is OutcomeUnknown
 	[ "$(field access_token)" = "$token" ]		# still alive: served
-	[ "$(count reuse_detected)" = "$reuse" ]	# and nothing was tried meanwhile
-	within 10 cause_is GrantLostInTransit
-	[ "$(count reuse_detected)" = $((reuse + 1)) ]
+	[ "$(bed_count reuse_detected)" = "$reuse" ]	# and nothing was tried meanwhile
+	bed_within 10 cause_is GrantLostInTransit
+	[ "$(bed_count reuse_detected)" = $((reuse + 1)) ]
 	run vault token get "$C"
 	[ "$status" = 5 ]
 	[[ $output == *"lost"* ]]
 	sleep 2
-	[ "$(count reuse_detected)" = $((reuse + 1)) ]	# once means once
+	[ "$(bed_count reuse_detected)" = $((reuse + 1)) ]	# once means once
 }
 
 @test "a lost connection comes back by reconnecting: same id, same name" {
@@ -88,20 +76,20 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	reconnect
 	[ "$(shown id)" = "$id" ]
 	[ "$(shown state)" = connected ]
-	works "$(field access_token)"
+	bed_works "$(field access_token)"
 }
 
 @test "a request that died on the way: the same one retry finds the grant unharmed" {
 	connect
 	short_token 4
-	reuse=$(count reuse_detected)
+	reuse=$(bed_count reuse_detected)
 	fault '"kind":"reset"'
 	run renew
 	[ "$status" != 0 ]
 	cause_is OutcomeUnknown
-	within 10 cause_is ''
-	works "$(field access_token)"
-	[ "$(count reuse_detected)" = "$reuse" ]
+	bed_within 10 cause_is ''
+	bed_works "$(field access_token)"
+	[ "$(bed_count reuse_detected)" = "$reuse" ]
 }
 
 @test "an answer cut in half counts as lost, not as refused" {
@@ -113,7 +101,7 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	[ "$status" != 0 ]
 	cause_is OutcomeUnknown
 	[ "$(field access_token)" = "$token" ]
-	within 10 cause_is GrantLostInTransit
+	bed_within 10 cause_is GrantLostInTransit
 }
 
 @test "429, and 503 with Retry-After, spend nothing: the token is served, the cause is said" {
@@ -125,8 +113,8 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 		[ "$status" = 6 ]
 		[[ $output == *"the provider answered $answer"* ]]
 		cause_is Throttled
-		works "$(field access_token)"
-		within 10 cause_is ""	# by itself, before the next fault is there to be met
+		bed_works "$(field access_token)"
+		bed_within 10 cause_is ""	# by itself, before the next fault is there to be met
 		C=c$BATS_TEST_NUMBER
 	done
 }
@@ -136,10 +124,10 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	fault '"kind":"status","status":429,"headers":{"retry-after":"3"},"body":{}'
 	run renew
 	cause_is Throttled
-	asked=$(count 'refresh_token:200')
+	asked=$(bed_count 'refresh_token:200')
 	run renew
 	[ "$status" = 6 ]
-	[ "$(count 'refresh_token:200')" = "$asked" ]
+	[ "$(bed_count 'refresh_token:200')" = "$asked" ]
 	sleep 3
 	[ -n "$(renew)" ]
 	cause_is ""
@@ -151,7 +139,7 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	run renew
 	[ "$status" != 0 ]
 	cause_is OutcomeUnknown
-	works "$(field access_token)"
+	bed_works "$(field access_token)"
 }
 
 @test "an answer without a refresh token keeps the old one; expires_in may be a string" {
@@ -160,7 +148,7 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	renew >/dev/null
 	left=$(($(field expires) - $(date +%s)))
 	[ "$left" -gt 100 ] && [ "$left" -le 120 ]
-	works "$(field access_token)"
+	bed_works "$(field access_token)"
 }
 
 @test "consent withdrawn: the sentence says so and whose move it is" {
@@ -175,23 +163,23 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 
 @test "vaultd killed while the provider thinks: the answer is found and stored, nothing twice" {
 	connect
-	generation=$(field generation) ok=$(count 'refresh_token:200') reuse=$(count reuse_detected)
+	generation=$(field generation) ok=$(bed_count 'refresh_token:200') reuse=$(bed_count reuse_detected)
 	fault '"kind":"delay","ms":1500'
 	renew "$generation" >/dev/null 2>&1 &
 	sleep 0.5
 	bed_kill vaultd
 	wait $! || true
-	within 10 newer_than "$generation"
+	bed_within 10 newer_than "$generation"
 	[ "$(field generation)" = $((generation + 1)) ]
-	[ "$(count 'refresh_token:200')" = $((ok + 1)) ]
-	[ "$(count reuse_detected)" = "$reuse" ]
-	works "$(field access_token)"
+	[ "$(bed_count 'refresh_token:200')" = $((ok + 1)) ]
+	[ "$(bed_count reuse_detected)" = "$reuse" ]
+	bed_works "$(field access_token)"
 	cause_is ''
 }
 
 @test "vaultd killed while the provider thinks: who asks the new one first begins no second refresh" {
 	connect
-	gen=$(field generation) reuse=$(count reuse_detected)
+	gen=$(field generation) reuse=$(bed_count reuse_detected)
 	fault '"kind":"delay","ms":1500'
 	renew "$gen" >/dev/null 2>&1 3>&- &
 	sleep 0.5	# sent by now
@@ -202,27 +190,27 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	kill -STOP "$(bed_pid vault-egress)"
 	kill -CONT "$(bed_pid vault-hsm)"
 	# Both lines are up, and egress was not asked yet what became of the exchange.
-	within 10 eval 'vault --json status | grep -q "\"state\": *\"READY\""'
+	bed_within 10 eval 'vault --json status | grep -q "\"state\": *\"READY\""'
 	renew "$gen" >/dev/null 2>&1 3>&- &
 	sleep 0.5
 	kill -CONT "$(bed_pid vault-egress)"
 	wait $!
 	[ "$(field generation)" = $((gen + 1)) ]
-	[ "$(count reuse_detected)" = "$reuse" ]
-	works "$(field access_token)"
+	[ "$(bed_count reuse_detected)" = "$reuse" ]
+	bed_works "$(field access_token)"
 }
 
 @test "vault-egress killed after it sent: unknown, said so, and the living token is served" {
 	connect
-	reuse=$(count reuse_detected)
+	reuse=$(bed_count reuse_detected)
 	fault '"kind":"delay","ms":4000'
 	renew >/dev/null 2>&1 &
 	sleep 1.5	# sent by now
 	bed_kill vault-egress
 	wait $! || true
-	within 10 cause_is OutcomeUnknown
-	works "$(field access_token)"
-	[ "$(count reuse_detected)" = "$reuse" ]
+	bed_within 10 cause_is OutcomeUnknown
+	bed_works "$(field access_token)"
+	[ "$(bed_count reuse_detected)" = "$reuse" ]
 	bed_await
 }
 
@@ -234,20 +222,20 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	sleep 0.3
 	bed_kill vault-hsm
 	wait $! || true
-	within 10 newer_than "$generation"
-	works "$(field access_token)"
+	bed_within 10 newer_than "$generation"
+	bed_works "$(field access_token)"
 }
 
 @test "a code is exchanged once, whatever happens to its answer" {
-	code=$(count 'authorization_code:200')
+	code=$(bed_count 'authorization_code:200')
 	bed_ctl fault '{"path":"/token","grant_type":"authorization_code","kind":"lost_answer"}' >/dev/null
 	run connect
 	[ "$status" != 0 ]
-	[ "$(count 'authorization_code:200')" = $((code + 1)) ]
-	[ "$(count 'authorization_code:400')" = 0 ]
+	[ "$(bed_count 'authorization_code:200')" = $((code + 1)) ]
+	[ "$(bed_count 'authorization_code:400')" = 0 ]
 	grep -q 'error:' "$BED/log/connect.$BED_ALICE.err"
 	sleep 2
-	[ "$(count 'authorization_code:400')" = 0 ]
+	[ "$(bed_count 'authorization_code:400')" = 0 ]
 	[ "$(shown state)" = disconnected ]
 	cause_is SigninLost
 	run vault token get "$C"
@@ -255,15 +243,15 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	[[ $output == *"Reconnect"* ]]
 	reconnect
 	[ "$(shown state)" = connected ]
-	works "$(field access_token)"
+	bed_works "$(field access_token)"
 }
 
 @test "deleting revokes at the provider" {
 	connect
-	token=$(field access_token) revoked=$(count revoked)
+	token=$(field access_token) revoked=$(bed_count revoked)
 	vault connection delete "$C"
-	[ "$(count revoked)" -gt "$revoked" ]
-	run works "$token"
+	[ "$(bed_count revoked)" -gt "$revoked" ]
+	run bed_works "$token"
 	[ "$status" != 0 ]
 }
 
@@ -277,7 +265,7 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	C=other
 	begin=$(date +%s%N)
 	renew >/dev/null
-	works "$(field access_token)"
+	bed_works "$(field access_token)"
 	[ $((($(date +%s%N) - begin) / 1000000)) -lt 2000 ]
 	wait $! || true
 }

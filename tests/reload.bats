@@ -5,21 +5,13 @@ setup_file() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	export AT_TTL=300 BED_PORT=19074
 	bed_up
-	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+	bed_export
 }
-teardown_file() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; bed_down; }
-setup() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; }
+teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_down; }
+setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; }
 
 status() { "$BIN/vaultctl" --json status | sed -n "s/.*\"$1\": \"\{0,1\}\([^\"]*\)\"\{0,1\},*$/\1/p"; }
 pat() { printf 'pat-good-1' | ctl $BED_ALICE connection create-pat openid --name "$1" --var issuer="$ISSUER"; }
-within() {
-	local i
-	for i in $(seq 50); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
 hash_is_not() { [ "$(status policy_hash)" != "$1" ]; }
 error_says() { status policy_error | grep -q "$1"; }
 
@@ -29,7 +21,7 @@ error_says() { status policy_error | grep -q "$1"; }
 	bed_example_policy
 	sed -i 's/"auth_types": \["oauth2_code", "pat"\]/"auth_types": ["oauth2_code"]/' "$BED/etc/policy.d/story.json"
 	kill -HUP "$(bed_pid vaultd)"
-	within hash_is_not "$hash"
+	bed_within 5 hash_is_not "$hash"
 	run pat after
 	[ "$status" = 4 ]
 	[[ $output == *"auth_types in"*story.json* ]]
@@ -39,7 +31,7 @@ error_says() { status policy_error | grep -q "$1"; }
 	hash=$(status policy_hash)
 	printf '{\n  "polices": {}\n}\n' | bed_policy bad
 	kill -HUP "$(bed_pid vaultd)"
-	within error_says 'bad.json:2:3'
+	bed_within 5 error_says 'bad.json:2:3'
 	[ "$(status policy_hash)" = "$hash" ]
 	run pat again
 	[ "$status" = 4 ]

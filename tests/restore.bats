@@ -14,13 +14,11 @@ setup_file() {
 	renew spent >/dev/null		# rotates: the copy's refresh token is spent
 	bed_connect $BED_ALICE --name later
 	restore "$(cat "$BED/log/backup")"
-	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+	bed_export
 }
-teardown_file() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; bed_stop_again; bed_down; }
+teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_stop_again; bed_down; }
 setup() {
-	local b=$BIN
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
-	BIN=$b
 	[ -s "$BED/log/launch.pid" ] && BED_LAUNCH=$(cat "$BED/log/launch.pid")
 	[ "$(id -u)" = 0 ] || skip "needs root: the files are the user vaultd's"
 }

@@ -15,10 +15,10 @@ setup_file() {
 	ctl $BED_ALICE token get openid --refused-generation "$gen" >/dev/null
 	printf 'pat-good-c0ntr0l-secret' | ctl $BED_ALICE connection create-pat openid --name pat \
 	    --var issuer="$ISSUER" >/dev/null
-	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+	bed_export
 }
-teardown_file() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; bed_down; }
-setup() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; }
+teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_down; }
+setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; }
 
 # The provider's refresh tokens (its opaque ids), as it knows them.
 refresh_tokens() { bed_ctl refresh-tokens '{}' | tr -d '[]"' | tr , '\n'; }

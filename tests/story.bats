@@ -8,18 +8,17 @@ setup_file() {
 	bed_up
 	bed_app
 	bed_connect $BED_ALICE
-	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN BIN VAULTD_SOCKET
+	bed_export
 }
 teardown_file() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	BIN=$BED/bin
 	bed_down
 }
-setup() { local b=$BIN; . "$BATS_TEST_DIRNAME/lib/bed.sh"; BIN=$b; BED_PORT=19076; }
+setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; BED_PORT=19076; }
 
 root_only() { [ "$(id -u)" = 0 ] || skip "only root has more than one user here"; }
 token() { ctl "${1:-$BED_ALICE}" token get "${2:-openid}"; }
-works() { curl -sS --noproxy '*' --cacert "$BED/tls/ca.pem" -H "Authorization: Bearer $1" "$ISSUER/api/whoami" | grep -q '"sub":"alice"'; }
 refused() {	# STATUS PATTERN COMMAND...
 	local want=$1 pattern=$2
 	shift 2
@@ -29,7 +28,7 @@ refused() {	# STATUS PATTERN COMMAND...
 }
 
 @test "a token is handed out, and the provider accepts it" {
-	works "$(token)"
+	bed_works "$(token)"
 }
 
 @test "the same token is handed out again, and a refused one is renewed once" {
@@ -40,7 +39,7 @@ refused() {	# STATUS PATTERN COMMAND...
 	[ "$one" != "$three" ]
 	four=$(ctl $BED_ALICE token get openid --refused-generation "$gen")
 	[ "$three" = "$four" ]
-	works "$four"
+	bed_works "$four"
 }
 
 @test "ten programs that want a new token share one refresh" {
@@ -97,18 +96,18 @@ refused() {	# STATUS PATTERN COMMAND...
 	[ "$status" = 0 ]
 	[[ $output != *"$BED_SECRET"* ]]
 	gen=$(ctl $BED_ALICE --json token get openid | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
-	works "$(ctl $BED_ALICE token get openid --refused-generation "$gen")"
+	bed_works "$(ctl $BED_ALICE token get openid --refused-generation "$gen")"
 }
 
 @test "a wrong client secret is the admin's move, and the living token is still served" {
 	echo wrong-secret | ctl $BED_ADMIN app set-secret acme
 	gen=$(ctl $BED_ALICE --json token get openid | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
 	refused 1 "invalid_client" ctl $BED_ALICE token get openid --refused-generation "$gen"
-	works "$(token)"
+	bed_works "$(token)"
 	ctl $BED_ALICE connection show openid | grep -q ClientSecretWrong
 	echo "$BED_SECRET" | ctl $BED_ADMIN app set-secret acme
 	sleep 3
-	works "$(ctl $BED_ALICE token get openid --refused-generation "$gen")"
+	bed_works "$(ctl $BED_ALICE token get openid --refused-generation "$gen")"
 	ctl $BED_ALICE connection show openid | grep -q '^state *connected'
 }
 
@@ -139,8 +138,8 @@ refused() {	# STATUS PATTERN COMMAND...
 
 @test "rename, list, show, delete" {
 	ctl $BED_ALICE connection rename openid work | grep -q 'personal/work'
-	works "$(token $BED_ALICE work)"
-	works "$(token $BED_ALICE personal/work)"
+	bed_works "$(token $BED_ALICE work)"
+	bed_works "$(token $BED_ALICE personal/work)"
 	refused 2 "not a name" ctl $BED_ALICE connection rename work a/b
 	ctl $BED_ALICE connection list | grep -q '^personal/work'
 	ctl $BED_ALICE connection rename work openid >/dev/null
@@ -151,7 +150,7 @@ refused() {	# STATUS PATTERN COMMAND...
 	sed -i 's/"byoa": {/"byao": {/' "$BED/etc/policy.d/story.json"
 	refused 1 "did you mean 'byoa'" "$BIN/vaultctl" policy reload
 	[[ "$output" == *story.json:15:11* ]]
-	works "$(token)"
+	bed_works "$(token)"
 	"$BIN/vaultctl" status | grep -q 'not in force'
 	cp "$BED/story.good" "$BED/etc/policy.d/story.json"
 	"$BIN/vaultctl" policy reload | grep -q '^hash'
@@ -159,24 +158,24 @@ refused() {	# STATUS PATTERN COMMAND...
 }
 
 @test "the HSM away: status and lists at once, cached tokens too; then it heals" {
-	works "$(token)"
+	bed_works "$(token)"
 	mv "$BED/token" "$BED/token.away"
 	for i in $(seq 100); do "$BIN/vaultctl" --json status | grep -q '"state": "READY"' || break; sleep 0.1; done
 	"$BIN/vaultctl" --json status | grep -q '"state": "ABSENT"\|"state": "STARTING"'
 	ctl $BED_ALICE connection list | grep -q openid
-	works "$(token)"
+	bed_works "$(token)"
 	gen=$(ctl $BED_ALICE --json token get openid | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
 	refused 6 "HSM" ctl $BED_ALICE token get openid --refused-generation "$gen"
 	mv "$BED/token.away" "$BED/token"
 	bed_await
-	works "$(ctl $BED_ALICE token get openid --refused-generation "$gen")"
+	bed_works "$(ctl $BED_ALICE token get openid --refused-generation "$gen")"
 }
 
 @test "the provider down: the living token is served, the rest says whose move it is" {
 	gen=$(ctl $BED_ALICE --json token get openid | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
 	bed_ctl fault '{"path":"/token","kind":"status","status":429,"headers":{"retry-after":"1"},"body":{}}'
 	refused 6 "too many requests" ctl $BED_ALICE token get openid --refused-generation "$gen"
-	works "$(token)"
+	bed_works "$(token)"
 	bed_ctl clear '{}'
 }
 
@@ -185,7 +184,7 @@ refused() {	# STATUS PATTERN COMMAND...
 	"$BIN/vaultctl" seal
 	refused 6 "sealed" ctl $BED_ALICE token get openid
 	"$BIN/vaultctl" unseal
-	works "$(token)"
+	bed_works "$(token)"
 	refused 4 "for operators" ctl $BED_ALICE seal
 }
 

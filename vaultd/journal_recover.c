@@ -112,14 +112,15 @@ weigh(struct tail *t, struct slice line, uint64_t seq)
 		t->store_behind = true;
 }
 
-/* Does LINE follow the head? SEQ 0: it is no line at all. */
+/* Does the line follow the head? SEQ 0: it is no line at all. Of the FIRST one that is read the
+ * file's name says who it is; what it follows is not read. */
 static bool
 follows(const struct tail *t, uint64_t seq, const char *prev, bool first)
 {
 	char want[65];
 
-	if (first || seq == 0)
-		return seq != 0;
+	if (first)
+		return seq == t->segment;
 	hex_encode(t->s->head.hash, 32, want);
 	return seq == t->s->head.seq + 1 && strcmp(prev, want) == 0;
 }
@@ -196,7 +197,7 @@ cut(struct tail *t, struct err *e)
 	if (zero == NULL || (fd = open(path, O_WRONLY | O_CLOEXEC)) < 0 ||
 	    pwrite(fd, zero, t->torn, (off_t)t->offset) != (ssize_t)t->torn || fsync(fd) != 0)
 		return err_errno(e, "%s", path);
-	note(t, "torn_tail", 0, "%zu bytes behind line %llu were cut: they were never answered for",
+	note(t, "torn_tail", 0, "%zu bytes behind line %llu were cut: a crash tore them",
 	    t->torn, (unsigned long long)t->s->head.seq);
 	return 0;
 }
@@ -207,6 +208,7 @@ read_tail(struct tail *t, const uint64_t *seqs, size_t n, struct err *e)
 	size_t i = start_at(seqs, n, t->meta->audit.seq);
 	bool first = seqs[i] != 1;
 
+	t->s->head.seq = seqs[i] - 1;
 	for (; i < n; i++, first = false) {
 		struct slice text;
 		size_t mapped;

@@ -269,8 +269,9 @@ note_failure(struct vault *v, struct connection *c, const struct exchange_result
 
 /*
  * Bytes went out and no answer came. Where the old refresh token certainly stays good, or does
- * for a while (its grace), it is used again soon; where it may be spent, exactly one retry is allowed: at the end
- * of the access token, or now if that is dead already. The marker is ambiguous_since.
+ * for a while (its grace), it is used again soon; where it may be spent, exactly one retry is
+ * allowed: at the end of the access token, or now if that is dead already. The marker is
+ * ambiguous_since.
  */
 static void
 note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
@@ -336,6 +337,30 @@ next_try(struct vault *v, const struct connection *c)
 	return (now + backoff_s(c->failures)) * 1000;
 }
 
+/* ---- what the provider itself says (RFC 7662) */
+
+#define STILL_COMING_S	30	/* a request whose line broke may be worked on so long */
+
+void
+refresh_introspected(struct vault *v, struct changes *ch, struct connection *c, bool active,
+    struct err *e)
+{
+	struct exchange_result res = { 0 };
+	int64_t now = wall_seconds(), certain = c->ambiguous_since + STILL_COMING_S;
+
+	if (!active) {
+		err_name(&res.err, ERR_GRANT_LOST_IN_TRANSIT, "the answer to a refresh was lost, and "
+		    "the provider says that the refresh token is spent");
+		note_failure(v, c, &res);
+		*e = res.err;
+	} else if (now < certain) {	/* not spent yet */
+		due_put(ch, certain * 1000, &c->id, DUE_INTROSPECT);
+	} else {
+		c->ambiguous_since = 0;
+		due_put(ch, now * 1000, &c->id, DUE_REFRESH);
+	}
+}
+
 /* ---- one refresh */
 
 static int
@@ -369,6 +394,8 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	}
 	if ((due = next_try(v, &c)) != 0)
 		due_put(ch, due, &c.id, DUE_REFRESH);
+	if (a->res.phase == PHASE_AMBIGUOUS && c.ambiguous_since != 0 && !reuse_is_safe(v, &c))
+		due_put(ch, wall_usec() / 1000, &c.id, DUE_INTROSPECT);
 	return object_put_connection(v, ch, &c, generation, e);
 }
 

@@ -36,13 +36,18 @@ void refresh_want(struct vault *v, const struct id *connection,
  * under way again, which asks egress what became of it. Errors: the store cannot be read. */
 int refresh_recover(struct vault *v, struct err *e);
 
+/* What introspection said of the refresh token that a lost answer may have spent, into C and CH.
+ * E is what became of the grant. */
+void refresh_introspected(struct vault *v, struct changes *ch, struct connection *c,
+    bool active, struct err *e);
+
 /* When to renew a token that lives LIFETIME seconds from OBTAINED (unix ms). */
 int64_t refresh_due_ms(int64_t obtained, int64_t lifetime);
 /* Could refresh_due_ms() have said now, or earlier, for a token of these times? */
 bool refresh_is_due(int64_t obtained, int64_t expires);
 
 /* TABLE_DUE entries. */
-enum due_kind { DUE_REFRESH = 1, DUE_PENDING = 2 };
+enum due_kind { DUE_REFRESH = 1, DUE_PENDING = 2, DUE_INTROSPECT = 3 };
 void due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind);
 
 /* Records of an answer into a change set: release, grant, wraps, due; also used by the

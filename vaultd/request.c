@@ -308,8 +308,7 @@ identify(struct request *r)
 
 /*
  * A request that was answered is used again with the blocks it owns, answer and line wiped (what
- * is secret in args its args_done() wiped): the hot call
- * allocates nothing.
+ * is secret in args, args_done() wiped): the hot call allocates nothing.
  */
 static struct request *
 take_spare(struct vault *v)

@@ -16,6 +16,7 @@
 #include "common/role.h"
 #include "vaultd/attempt.h"
 #include "vaultd/connect.h"
+#include "vaultd/introspect.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
 #include "vaultd/vault.h"
@@ -171,6 +172,8 @@ moved(struct job *j)
 	for (size_t i = 0; rc == 0 && i < t->n; i++) {
 		if (t->due[i].kind == DUE_PENDING)
 			connect_expire(v, &t->due[i].id);
+		else if (t->due[i].kind == DUE_INTROSPECT)
+			introspect(v, &t->due[i].id);
 		else if (still_due(v, &t->due[i]))
 			refresh_want(v, &t->due[i].id, refreshed, NULL);
 	}

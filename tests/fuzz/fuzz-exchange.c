@@ -32,6 +32,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct seal_app_result sar;
 	static struct begin_result br;
 	static struct revoke_result rr;
+	struct introspect in;
 	AUTO(secret) dek = { 0 };
 	AUTO(buf) wrap = { 0 };
 	struct wrap_view w;
@@ -44,7 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	switch (p[0] % 15) {
+	switch (p[0] % 16) {
 	case 0:
 		frame_parse(s, &f);
 		break;
@@ -99,6 +100,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		wrap_decode(s, &w, &e);
 		msg_read(&m, s);
 		msg_get_err(&m, &e);
+		break;
+	case 15:
+		introspect_get(s, &in, &e);
 		break;
 	}
 	return 0;

@@ -5,7 +5,9 @@
 BED_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$BED_ROOT/build}
 case $BUILD in /*) ;; *) BUILD=$BED_ROOT/$BUILD ;; esac
+# The programs of the vault there is, or those that were built.
 BIN=$BUILD/bin
+[ ! -d "${BED:-/nonexistent}/bin" ] || BIN=$BED/bin
 IDP=$BED_ROOT/tests/idp
 NODE=$IDP/node_modules/.bin/node
 SOFTHSM_MODULE=${SOFTHSM2_MODULE:-/usr/lib/softhsm/libsofthsm2.so}
@@ -234,7 +236,7 @@ bed_example_policy() {	# the policy of the story: own app by default, shared fol
 P
 }
 
-bed_up() {	# all of it, ready to use; $ISSUER, app `acme` registered at both ends
+bed_prepare() {	# all of it, but nothing runs except the provider; $ISSUER
 	bed_new "${1:-}"
 	bed_users
 	bed_token
@@ -243,8 +245,43 @@ bed_up() {	# all of it, ready to use; $ISSUER, app `acme` registered at both end
 	bed_conf
 	bed_keys >"$BED/log/keys"
 	bed_example_policy
+}
+
+bed_up() {	# ready to use
+	bed_prepare "${1:-}"
 	bed_start
 	bed_await
+}
+
+bed_export() {	# from setup_file to its tests, which source this file again
+	export BED ISSUER BED_LAUNCH BED_PROVIDER BED_PIN VAULTD_SOCKET
+}
+
+bed_within() {	# SECONDS COMMAND...: becomes true in that time
+	local i n=$(($1 * 20))
+	shift
+	for i in $(seq $n); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+bed_works() {	# TOKEN: the provider's API takes it
+	curl -sS --noproxy '*' --cacert "$BED/tls/ca.pem" -H "Authorization: Bearer $1" \
+	    "$ISSUER/api/whoami" | grep -q '"sub":"alice"'
+}
+
+bed_count() {	# NAME: how often the provider saw that, such as reuse_detected
+	bed_ctl stats | sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" | grep . || echo 0
+}
+
+bed_silent_about_tokens() {	# the provider does not say whether a refresh token is spent
+	bed_ctl fault '{"path":"/token/introspection","kind":"status","status":404,"count":9999}' >/dev/null
+}
+
+bed_shown() {	# CONNECTION MEMBER: a text of alice's connection
+	ctl $BED_ALICE --json connection show "$1" | sed -n "s/.*\"$2\": \"\(.*\)\",*$/\1/p"
 }
 
 # With characters that look otherwise in a URL.

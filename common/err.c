@@ -61,19 +61,49 @@ err_errno(struct err *e, const char *fmt, ...)
 	return V_IO;
 }
 
-int
-err_wrap(struct err *e, const char *fmt, ...)
+static void prefix(struct err *e, const char *between, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+static void
+prefix(struct err *e, const char *between, const char *fmt, va_list ap)
 {
 	char was[sizeof e->text];
 	size_t n;
-	va_list ap;
 
 	memcpy(was, e->text, sizeof was);
-	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
-	va_end(ap);
 	n = strlen(e->text);
-	snprintf(e->text + n, sizeof e->text - n, ": %s", was);
+	snprintf(e->text + n, sizeof e->text - n, "%s%s", between, was);
+}
+
+int
+err_wrap(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	prefix(e, ": ", fmt, ap);
+	va_end(ap);
+	return e->code;
+}
+
+int
+err_prefix(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	prefix(e, "", fmt, ap);
+	va_end(ap);
+	return e->code;
+}
+
+int
+err_rename(struct err *e, unsigned id)
+{
+	e->code = err_row(id)->code;
+	e->id = (unsigned short)id;
+	e->n = 0;
 	return e->code;
 }
 

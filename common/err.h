@@ -69,6 +69,13 @@ int err_errno(struct err *e, const char *fmt, ...)
 int err_wrap(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* FMT in front of the text, with nothing between. Returns the class. */
+int err_prefix(struct err *e, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What was said becomes the error ID; details go. Returns the class. */
+int err_rename(struct err *e, unsigned id);
+
 /* Adds a key-value pair for the client; a seventh is dropped. KEY is a literal. */
 void err_detail(struct err *e, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

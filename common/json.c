@@ -142,14 +142,10 @@ json_parse_file(const char *path, size_t max, struct buf *ret_text, struct err *
 	if (read_all(path, max, &text, e) != 0)
 		return NULL;
 	o = json_parse(buf_slice(&text), max, e);
-	if (o == NULL) {
-		char was[sizeof e->text];
-
-		memcpy(was, e->text, sizeof was);
-		err_set(e, e->code, "%s:%s", path, was);
-	} else if (ret_text != NULL) {
+	if (o == NULL)
+		err_prefix(e, "%s:", path);
+	else if (ret_text != NULL)
 		*ret_text = buf_take(&text);
-	}
 	return o;
 }
 

@@ -5,7 +5,10 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "common/err.h"
 
 static const char *log_name = "vault";
 static enum log_level log_most = LOG_LEVEL_INFO;
@@ -15,6 +18,22 @@ log_init(const char *name, enum log_level most)
 {
 	log_name = name;
 	log_most = most;
+}
+
+int
+log_level_parse(const char *name, enum log_level *ret, struct err *e)
+{
+	static const struct { const char *name; enum log_level level; } rows[] = {
+		{ "error", LOG_LEVEL_ERROR }, { "warn", LOG_LEVEL_WARN },
+		{ "info", LOG_LEVEL_INFO }, { "debug", LOG_LEVEL_DEBUG },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (strcmp(name, rows[i].name) == 0) {
+			*ret = rows[i].level;
+			return 0;
+		}
+	return err_set(e, V_INVALID, "log_level '%.40s' is not error, warn, info or debug", name);
 }
 
 /* Provider texts and file names come through here: a line stays one line. */

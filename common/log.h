@@ -12,6 +12,8 @@ struct err;
 
 /* NAME (borrowed, a literal) goes in front of each line. */
 void log_init(const char *name, enum log_level most);
+/* error, warn, info or debug, as configuration files have it. Errors: V_INVALID. */
+int log_level_parse(const char *name, enum log_level *ret, struct err *e);
 void log_at(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -395,10 +395,8 @@ connector_parse(const char *file, struct slice text, struct connector *ret, stru
 	json_auto_t *o = json_parse(text, FILE_MAX, e);
 
 	if (o == NULL) {
-		char was[sizeof e->text];
-
-		memcpy(was, e->text, sizeof was);
-		return err_name(e, ERR_CONNECTOR_INVALID, "%s:%.250s", file, was);
+		err_prefix(e, "%s:", file);
+		return err_rename(e, ERR_CONNECTOR_INVALID);
 	}
 	return read_text(file, text, o, ret, e);
 }
@@ -409,12 +407,8 @@ connector_load(const char *path, struct connector *ret, struct err *e)
 	AUTO(buf) text = { 0 };
 	json_auto_t *o = json_parse_file(path, FILE_MAX, &text, e);
 
-	if (o == NULL) {
-		char was[sizeof e->text];
-
-		memcpy(was, e->text, sizeof was);
-		return err_name(e, ERR_CONNECTOR_INVALID, "%s", was);
-	}
+	if (o == NULL)
+		return err_rename(e, ERR_CONNECTOR_INVALID);
 	return read_text(path, buf_slice(&text), o, ret, e);
 }
 

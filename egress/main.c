@@ -28,14 +28,6 @@ struct stop {
 	long long	 by_ms;
 };
 
-static enum log_level
-log_level(const char *name)
-{
-	return strcmp(name, "debug") == 0 ? LOG_LEVEL_DEBUG :
-	    strcmp(name, "warn") == 0 ? LOG_LEVEL_WARN :
-	    strcmp(name, "error") == 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
-}
-
 static void
 on_term(evutil_socket_t fd, short what, void *arg)
 {
@@ -63,9 +55,12 @@ on_watchdog(evutil_socket_t fd, short what, void *arg)
 static int
 load_files(struct egress *x, const char *conf, struct err *e)
 {
-	if (conf_load(config_keys, conf, &x->conf, e) != 0)
+	enum log_level level;
+
+	if (conf_load(config_keys, conf, &x->conf, e) != 0 ||
+	    log_level_parse(x->conf.log_level, &level, e) != 0)
 		return e->code;
-	log_init("vault-egress", log_level(x->conf.log_level));
+	log_init("vault-egress", level);
 	if (allow_init(&x->allow, &x->conf.allow_address, &x->conf.allow_host, e) != 0)
 		return e->code;
 	if (x->conf.ca_file[0] != '\0' && access(x->conf.ca_file, R_OK) != 0)

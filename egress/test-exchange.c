@@ -314,7 +314,7 @@ TEST(fewer_scopes_than_mandatory_at_a_sign_in_are_refused_and_revoked)
 	rig_result(a.job, NULL, &a.res);
 	rig_served(&rig, text, sizeof text);
 	T_HAS(text, "POST /revoke HTTP/1.1");	/* nothing of it stays alive there */
-	T_HAS(text, "token=rt&token_type_hint=refresh_token&client_id=client");
+	T_HAS(text, "token=rt&token_type_hint=refresh_token&client_secret=");
 	T_EQ(a.res.phase, PHASE_REJECTED);
 	T_EQ(a.res.err.id, ERR_SCOPE_INSUFFICIENT);
 	T_EQ(a.res.release_blob.len, 0);

@@ -43,23 +43,6 @@ const struct conf_key hsm_conf_keys[] = {
 	{ 0 },
 };
 
-static int
-check_level(struct hsm_conf *c, struct err *e)
-{
-	static const struct {
-		const char	*name;
-		enum log_level	 level;
-	} rows[] = { { "error", LOG_LEVEL_ERROR }, { "warn", LOG_LEVEL_WARN },
-		{ "info", LOG_LEVEL_INFO }, { "debug", LOG_LEVEL_DEBUG } };
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (strcmp(c->log_level, rows[i].name) == 0) {
-			c->level = rows[i].level;
-			return 0;
-		}
-	return err_set(e, V_INVALID, "'log_level' must be error, warn, info or debug");
-}
-
 /* Whoever can write the module owns the PIN. */
 static int
 check_module(const struct hsm_conf *c, struct err *e)
@@ -103,7 +86,7 @@ config_load(const char *file, struct hsm_conf *ret, struct err *e)
 	if (c.call_seconds == 0 || c.login_seconds == 0 || c.init_seconds == 0)
 		err_set(e, V_INVALID, "'call_seconds', 'login_seconds' and 'init_seconds' "
 		    "must not be 0");
-	else if (check_level(&c, e) == 0 && check_module(&c, e) == 0 &&
+	else if (log_level_parse(c.log_level, &c.level, e) == 0 && check_module(&c, e) == 0 &&
 	    check_env(&c, e) == 0 && module_uri_check(c.token, e) == 0) {
 		*ret = c;
 		return 0;

@@ -253,13 +253,13 @@ add_subject(struct loader *l, const char *ptr, const char *s, bool roles,
 	if (strncmp(s, "user:", 5) == 0 || strncmp(s, "uid:", 4) == 0) {
 		if (user_of(l, s[1] == 's' ? s + 5 : s, &uid))
 			return add_id(&to->uid, &to->nuids, uid) == 0 ? 0 : no_memory(l);
-		warn(l, ptr, "matches nobody: there is no user", s + 5);
+		warn(l, ptr, "matches nobody: there is no", s);
 		return 0;
 	}
 	if (strncmp(s, "group:", 6) == 0 || strncmp(s, "gid:", 4) == 0) {
 		if (group_of(l, s[1] == 'r' ? s + 6 : s, &gid))
 			return add_id(&to->gid, &to->ngids, gid) == 0 ? 0 : no_memory(l);
-		warn(l, ptr, "matches nobody: there is no group", s + 6);
+		warn(l, ptr, "matches nobody: there is no", s);
 		return 0;
 	}
 	if (strncmp(s, "unit:", 5) == 0 && s[5] != '\0')
@@ -878,15 +878,6 @@ check_owner(const char *path, struct err *e)
 	return 0;
 }
 
-static int
-as_policy_error(struct err *e)
-{
-	char was[sizeof e->text];
-
-	memcpy(was, e->text, sizeof was);
-	return err_name(e, ERR_POLICY_INVALID, "%s", was);
-}
-
 static void
 free_sources(struct source *s, size_t n)
 {
@@ -911,7 +902,7 @@ policy_load_files(const char *const *paths, size_t n, const struct policy_names 
 		if (owner)
 			rc = check_owner(paths[i], e);
 		if (rc == 0 && (s[i].o = json_parse_file(paths[i], FILE_MAX, &s[i].text, e)) == NULL)
-			rc = as_policy_error(e);
+			rc = err_rename(e, ERR_POLICY_INVALID);
 	}
 	if (rc == 0)
 		rc = compile(s, n, names, known, ret, e);
@@ -967,10 +958,8 @@ policy_parse(const char *file, const char *text, size_t len,
 	if (!buf_add(&s.text, text, len))
 		rc = err_set(e, V_LIMIT, "out of memory");
 	else if ((s.o = json_parse(buf_slice(&s.text), FILE_MAX, e)) == NULL) {
-		char was[sizeof e->text];
-
-		memcpy(was, e->text, sizeof was);
-		rc = err_name(e, ERR_POLICY_INVALID, "%s:%.280s", file, was);
+		err_prefix(e, "%s:", file);
+		rc = err_rename(e, ERR_POLICY_INVALID);
 	} else {
 		rc = compile(&s, 1, names, known, ret, e);
 	}

@@ -193,12 +193,10 @@ admit(struct conn *c, struct err *e)
 	struct limits *l = &c->vault->limits;
 
 	if (peer_of(c->fd, &c->peer, e) != 0) {
-		char why[sizeof e->text];
-
-		memcpy(why, e->text, sizeof why);
-		return e->id != ERR_NONE ? (int)e->code :
-		    err_name(e, ERR_IDENTITY_UNKNOWN, "it cannot be told who you are: %.200s",
-			why);
+		if (e->id != ERR_NONE)
+			return e->code;
+		err_wrap(e, "it cannot be told who you are");
+		return err_rename(e, ERR_IDENTITY_UNKNOWN);
 	}
 	c->operator = is_operator(c->vault, &c->peer);
 	c->bucket = limits_bucket(l, c->peer.uid, is_named(c));

@@ -9,11 +9,11 @@
 #include "common/exchange.h"
 #include "common/json.h"
 #include "common/secret.h"
+#include "vaultd/record.h"
 #include "vaultd/verb.h"
 
 #define TEN_YEARS	(10LL * 365 * 86400)
 #define STR_MAX		4096
-#define NAME_MAX_BYTES	120
 
 #define at(base, off, type) ((type *)(void *)((char *)(base) + (off)))
 
@@ -32,7 +32,7 @@ max_of(const struct field *f)
 {
 	if (f->max != 0)
 		return f->max;
-	return f->type == F_NAME ? NAME_MAX_BYTES : STR_MAX;
+	return f->type == F_NAME ? NAME_MAX_LEN : STR_MAX;
 }
 
 /* Its bytes, or an error. */
@@ -60,19 +60,6 @@ decode_string(const struct field *f, const json_t *v, void *args, struct err *e)
 	return 0;
 }
 
-/* Control characters of ASCII and Latin-1 (U+0080 to U+009F): terminals obey both. */
-static bool
-good_name(struct slice name)
-{
-	const unsigned char *p = name.p;
-
-	for (size_t i = 0; i < name.len; i++)
-		if (p[i] < 0x20 || p[i] == 0x7f || p[i] == '/' ||
-		    (p[i] == 0xc2 && i + 1 < name.len && p[i + 1] < 0xa0))
-			return false;
-	return true;
-}
-
 /* An empty name is a name not given. */
 static int
 decode_name(const struct field *f, const json_t *v, void *args, struct err *e)
@@ -83,7 +70,7 @@ decode_name(const struct field *f, const json_t *v, void *args, struct err *e)
 		return e->code;
 	if (s.len == 0 && !f->required)
 		return 0;
-	if (s.len == 0 || !good_name(s)) {
+	if (!name_is_good(s.p)) {
 		err_name(e, ERR_NAME_INVALID, "parameter '%s' is not a name", f->name);
 		err_detail(e, "parameter", "%s", f->name);
 		return e->code;

@@ -46,19 +46,6 @@ struct daemon {
 
 /* ---- start */
 
-static enum log_level
-log_level(const char *name)
-{
-	static const struct { const char *name; enum log_level level; } levels[] = {
-		{ "error", LOG_LEVEL_ERROR }, { "warn", LOG_LEVEL_WARN },
-		{ "info", LOG_LEVEL_INFO }, { "debug", LOG_LEVEL_DEBUG } };
-
-	for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-		if (strcmp(levels[i].name, name) == 0)
-			return levels[i].level;
-	return LOG_LEVEL_INFO;
-}
-
 static int
 operator_gid(struct vault *v, struct err *e)
 {
@@ -77,9 +64,12 @@ operator_gid(struct vault *v, struct err *e)
 static int
 load_files(struct vault *v, const char *conf, struct err *e)
 {
-	if (conf_load(config_keys, conf, &v->conf, e) != 0)
+	enum log_level level;
+
+	if (conf_load(config_keys, conf, &v->conf, e) != 0 ||
+	    log_level_parse(v->conf.log_level, &level, e) != 0)
 		return e->code;
-	log_init("vaultd", log_level(v->conf.log_level));
+	log_init("vaultd", level);
 	if (operator_gid(v, e) != 0 ||
 	    catalogue_load(v->conf.connector_dir, &v->catalogue, e) != 0)
 		return e->code;

@@ -93,10 +93,8 @@ tagged(struct vault *v, enum table t, const struct id *id, bool verified, const 
 static int
 undecodable(struct err *e, const char *what)
 {
-	char was[sizeof e->text];
-
-	memcpy(was, e->text, sizeof was);
-	return err_name(e, ERR_RECORD_CORRUPT, "the stored %s cannot be read: %s", what, was);
+	err_wrap(e, "the stored %s cannot be read", what);
+	return err_rename(e, ERR_RECORD_CORRUPT);
 }
 
 int

@@ -139,6 +139,18 @@ get_vars(struct msg *m, struct ex_vars *v)
 	}
 }
 
+bool
+name_is_good(const char *name)
+{
+	const unsigned char *p = (const unsigned char *)name;
+
+	for (size_t i = 0; p[i] != '\0'; i++)
+		if (p[i] < 0x20 || p[i] == 0x7f || p[i] == '/' ||
+		    (p[i] == 0xc2 && p[i + 1] != '\0' && p[i + 1] < 0xa0))
+			return false;
+	return *p != '\0' && strlen(name) <= NAME_MAX_LEN;
+}
+
 /* ---- connection */
 
 int

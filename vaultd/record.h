@@ -12,7 +12,10 @@
 #include "common/exchange.h"
 #include "vaultd/store.h"
 
-#define NAME_MAX_LEN	120	/* bytes of UTF-8, no control characters, no '/' */
+#define NAME_MAX_LEN	120	/* bytes of UTF-8 */
+/* Of 1 to NAME_MAX_LEN bytes, without '/' and the control characters of ASCII and Latin-1
+ * (U+0080 to U+009F: terminals obey both). */
+bool name_is_good(const char *name);
 #define RECORD_MAX	2000	/* a page of the store holds two */
 
 enum conn_state {

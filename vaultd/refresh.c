@@ -286,7 +286,7 @@ note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
 		return;
 	}
 	if (res->err.id != ERR_OUTCOME_UNKNOWN)
-		err_name(&res->err, ERR_OUTCOME_UNKNOWN, "%.300s", res->err.text);
+		err_rename(&res->err, ERR_OUTCOME_UNKNOWN);
 	note_failure(v, c, res);
 }
 

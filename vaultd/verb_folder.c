@@ -33,19 +33,6 @@ bad_path(struct err *e)
 	return e->code;
 }
 
-static bool
-good_name(const char *s)
-{
-	size_t n = strlen(s);
-
-	if (n == 0 || n > NAME_MAX_LEN)
-		return false;
-	for (; *s != '\0'; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			return false;
-	return true;
-}
-
 /* Policy is asked about the folder to be, whether or not its parent exists. */
 static int
 create_object(struct request *r, struct err *e)
@@ -53,7 +40,7 @@ create_object(struct request *r, struct err *e)
 	struct folder_args *a = r->args;
 	const char *slash = strrchr(a->path, '/');
 
-	if (strncmp(a->path, "shared/", 7) != 0 || !good_name(slash + 1))
+	if (strncmp(a->path, "shared/", 7) != 0 || !name_is_good(slash + 1))
 		return bad_path(e);
 	a->top = slash == a->path + 6;
 	snprintf(a->name, sizeof a->name, "%s", slash + 1);

@@ -422,12 +422,16 @@ policy_decide(const struct policy *p, const struct policy_subject *s,
 	return true;
 }
 
+/* A lock of either sticks. */
 static void
 take_app(const struct connector_rules *r, struct policy_byoa *ret)
 {
-	ret->app_ref = r->app_ref;
-	ret->locked = r->locked;
-	ret->scopes = r->nscopes > 0 ? (const char *const *)r->scopes : NULL;
+	if (r->app_ref != NULL)
+		ret->app_ref = r->app_ref;
+	ret->locked |= r->locked;
+	if (r->nscopes == 0)
+		return;
+	ret->scopes = (const char *const *)r->scopes;
 	ret->nscopes = r->nscopes;
 }
 
@@ -447,8 +451,7 @@ policy_byoa(const struct policy *p, const struct policy_subject *s, const char *
 		return;
 	if (floor->byoa == BYOA_FORBIDDEN)
 		ret->mode = BYOA_FORBIDDEN;
-	if (floor->app_ref != NULL)
-		take_app(floor, ret);
+	take_app(floor, ret);
 }
 
 bool

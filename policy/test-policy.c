@@ -220,6 +220,22 @@ TEST(the_floor_says_whose_app)
 	policy_unref(p);
 }
 
+TEST(a_lock_of_either_sticks)
+{
+	struct policy *p = load("{\"policies\": {\"floor\": {\"connectors\": {\"github\":"
+	    "{\"byoa\": {\"app_ref\": \"corp\"}}}}, \"team\": {\"connectors\": {\"github\":"
+	    "{\"enabled\": true, \"byoa\": {\"app_ref\": \"team\", \"locked\": true, \"scopes\":"
+	    "[\"a\"]}}}}}, \"mandatory\": \"floor\", \"assign\": {\"tenant\": \"team\"}}");
+	struct policy_subject s = { .uid = 1001 };
+	struct policy_byoa byoa;
+
+	policy_byoa(p, &s, "github", &byoa);
+	T_STR(byoa.app_ref, "corp");
+	T_OK(byoa.locked);		/* the floor does not open what the policy closed */
+	T_EQ(byoa.nscopes, 1);
+	policy_unref(p);
+}
+
 TEST(nothing_at_all_denies)
 {
 	struct policy *p = load("{}");

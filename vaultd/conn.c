@@ -173,15 +173,22 @@ is_operator(const struct vault *v, const struct peer *p)
 	return false;
 }
 
-static bool
-is_named(const struct conn *c)
+struct policy_subject
+conn_subject(const struct conn *c)
 {
 	const struct peer *p = &c->peer;
-	struct policy_subject s = {
+
+	return (struct policy_subject){
 		.uid = p->uid, .gids = p->gids, .ngids = p->ngids,
 		.unit = p->unit[0] != '\0' ? p->unit : NULL,
 		.operator = c->operator,
 	};
+}
+
+static bool
+is_named(const struct conn *c)
+{
+	struct policy_subject s = conn_subject(c);
 
 	return c->operator || policy_names_subject(c->vault->policy, &s);
 }

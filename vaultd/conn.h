@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "policy/policy.h"
 #include "vaultd/limits.h"
 #include "vaultd/peer.h"
 #include "vaultd/record.h"
@@ -41,6 +42,8 @@ struct conn {
 	bool		 dirty;
 };
 
+/* Who it is, as policy asks. Borrowed from C. */
+struct policy_subject conn_subject(const struct conn *c);
 /* Takes FD. Reads the peer's identity; over a limit: one error message, then close. */
 void conn_accept(struct vault *v, int fd);
 /* Puts R at the end of the queue; request.c calls it once per request. C owns R, and

@@ -3,6 +3,7 @@
  */
 #include "vaultd/names.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -13,10 +14,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/role.h"
+
 struct job {
 	struct job	*next;
 	uid_t		 uid;
-	char		 name[64];
+	char		 name[NAME_MAX];	/* "" = it could not be told */
 	void		(*fn)(void *);		/* NULL: look UID up */
 	void		(*done)(void *);
 	void		*arg;
@@ -25,7 +28,8 @@ struct job {
 struct name {
 	struct name	*next;
 	uid_t		 uid;
-	char		 name[64];
+	char		 name[NAME_MAX];
+	long long	 asked_ms;
 };
 
 struct names {
@@ -43,12 +47,15 @@ static void
 look_up(struct job *j)
 {
 	struct passwd pw, *found = NULL;
-	char buf[4096];
+	char buf[16384];
+	int rc = getpwuid_r(j->uid, &pw, buf, sizeof buf, &found);
 
+	if (rc != 0 && rc != ENOENT && rc != ESRCH)
+		return;		/* a service that is away must not make a name of its own */
 	/* A uid without a name (a container's) still has a workspace. */
-	snprintf(j->name, sizeof j->name, "uid-%u", (unsigned)j->uid);
-	if (getpwuid_r(j->uid, &pw, buf, sizeof buf, &found) == 0 && found != NULL &&
-	    strchr(pw.pw_name, '/') == NULL)
+	if (found == NULL || strchr(pw.pw_name, '/') != NULL || strlen(pw.pw_name) >= NAME_MAX)
+		snprintf(j->name, sizeof j->name, "uid-%u", (unsigned)j->uid);
+	else
 		snprintf(j->name, sizeof j->name, "%s", pw.pw_name);
 }
 
@@ -82,17 +89,32 @@ worker(void *arg)
 	return NULL;
 }
 
+static struct name *
+find(const struct names *n, uid_t uid)
+{
+	struct name *k = n->hash[uid % 256];
+
+	while (k != NULL && k->uid != uid)
+		k = k->next;
+	return k;
+}
+
 static void
 keep(struct names *n, const struct job *j)
 {
-	struct name *k;
+	struct name *k = find(n, j->uid);
 
-	if (names_find(n, j->uid) != NULL || (k = calloc(1, sizeof *k)) == NULL)
+	if (j->name[0] == '\0')
 		return;
-	k->uid = j->uid;
+	if (k == NULL) {
+		if ((k = calloc(1, sizeof *k)) == NULL)
+			return;
+		k->uid = j->uid;
+		k->next = n->hash[j->uid % 256];
+		n->hash[j->uid % 256] = k;
+	}
 	memcpy(k->name, j->name, sizeof k->name);
-	k->next = n->hash[j->uid % 256];
-	n->hash[j->uid % 256] = k;
+	k->asked_ms = boot_ms();
 }
 
 static void
@@ -184,10 +206,9 @@ names_free(struct names *n)
 const char *
 names_find(const struct names *n, uid_t uid)
 {
-	for (const struct name *k = n->hash[uid % 256]; k != NULL; k = k->next)
-		if (k->uid == uid)
-			return k->name;
-	return NULL;
+	const struct name *k = find(n, uid);
+
+	return k != NULL && boot_ms() - k->asked_ms < NAME_LIFE_MS ? k->name : NULL;
 }
 
 void

@@ -60,6 +60,13 @@ tag_ok(struct vault *v, enum table t, const struct id *id, uint64_t generation,
 	return true;
 }
 
+static int
+no_hsm_yet(struct err *e, const char *what)
+{
+	return err_name(e, ERR_HSM_UNAVAILABLE, "the HSM was not reached since start, so the %s "
+	    "cannot be verified", what);
+}
+
 /* The bytes of a tagged record, checked. */
 static int
 tagged(struct vault *v, enum table t, const struct id *id, bool verified, const char *what,
@@ -77,8 +84,7 @@ tagged(struct vault *v, enum table t, const struct id *id, bool verified, const 
 		*ret_generation = generation;
 	if (v->meta_key == NULL) {
 		if (verified)
-			return err_name(e, ERR_HSM_UNAVAILABLE, "the HSM was not reached since "
-			    "start, so the %s cannot be verified", what);
+			return no_hsm_yet(e, what);
 		if (in.len < 32)
 			return err_name(e, ERR_RECORD_CORRUPT, "the %s record is cut off", what);
 		*ret = (struct slice){ in.p, in.len - 32 };
@@ -213,12 +219,10 @@ no_folder(struct err *e, const char *path)
 static int
 owner_agrees(const struct request *r, const struct folder *f, struct err *e)
 {
-	const char *now = names_find(r->vault->names, r->conn->peer.uid);
-
-	if (now == NULL || strcmp(now, f->owner_name) == 0)
+	if (strcmp(r->caller, f->owner_name) == 0)
 		return 0;
 	return err_name(e, ERR_PERMISSION_DENIED, "the workspace of uid %u belongs to '%s', "
-	    "and the name of this uid is now '%s'", (unsigned)f->owner, f->owner_name, now);
+	    "and the name of this uid is now '%s'", (unsigned)f->owner, f->owner_name, r->caller);
 }
 
 /* Nearly every call of a connection goes to the workspace of its uid: it is looked up, and its
@@ -252,10 +256,8 @@ find_personal(struct request *r, const char *who, struct folder *ret, struct err
 
 	*ret = (struct folder){ .class = FOLDER_PERSONAL, .owner = r->conn->peer.uid };
 	if (who != NULL) {
-		const char *own = names_find(r->vault->names, r->conn->peer.uid);
-
 		/* Somebody else's workspace is not looked up by name: an id names it. */
-		if (own == NULL || strcmp(own, who) != 0)
+		if (strcmp(r->caller, who) != 0)
 			return no_folder(e, who);
 	}
 	if (workspace_known(r, ret))
@@ -298,8 +300,10 @@ find_shared(struct request *r, const char *path, struct folder *ret, struct err 
 int
 object_find_folder(struct request *r, const char *path, struct folder *ret, struct err *e)
 {
-	if (r->asked == NULL)
+	if (r->asked == NULL) {
 		r->asked = path;
+		r->asked_for = "folder";
+	}
 	if (path == NULL || *path == '\0' || strcmp(path, "personal") == 0)
 		return find_personal(r, NULL, ret, e);
 	if (strncmp(path, "personal/", 9) == 0)
@@ -394,6 +398,10 @@ object_find_connection(struct request *r, const char *text, bool verified,
 	int rc;
 
 	r->asked = text;
+	r->asked_for = "connection";
+	/* Whether it exists: nothing shows who may see it, or who may not. */
+	if (verified && r->vault->meta_key == NULL)
+		return no_hsm_yet(e, "connection");
 	if (!by_id && find_id(r, text, &t->f, &id, e) != 0)
 		return e->code;
 	rc = object_connection(r->vault, &id, verified, &t->c, &t->generation, e);

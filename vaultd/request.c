@@ -65,6 +65,14 @@ note_policy(struct request *r)
 	str_put(r->policy_hash, sizeof r->policy_hash, 0, policy_hash(r->vault->policy));
 }
 
+/* Of a call that no policy decided it is the one of this moment. */
+static void
+note_policy_of_line(struct request *r)
+{
+	if (!r->decided)
+		note_policy(r);
+}
+
 /* While the log has little room left a uid has one line for what it was refused in a second; the
  * next one says how many there were besides. */
 static bool
@@ -93,7 +101,7 @@ line_alone(struct request *r, const char *event)
 	if (j == NULL)
 		return;
 	j->reserve = true;
-	note_policy(r);
+	note_policy_of_line(r);
 	audit_line_request(&j->line, r, event);
 	r->besides = 0;
 	j->done = job_free;
@@ -132,7 +140,7 @@ submit(struct request *r)
 {
 	struct job *j = &r->job;
 
-	note_policy(r);
+	note_policy_of_line(r);
 	j->write = write_line;
 	j->has_changes = r->changes.n > 0;
 	j->changes = changes_take(&r->changes);
@@ -182,11 +190,24 @@ finish(struct request *r, int rc)
 	answer_ready(r);
 }
 
+/* A right that was taken away while the call waited is gone: no secret leaves by it. */
+static bool
+still_may(struct request *r)
+{
+	return !r->decided || !(r->verb->flags & VERB_SECRET) ||
+	    strcmp(r->policy_hash, policy_hash(r->vault->policy)) == 0 ||
+	    request_decide(r, r->verb->action) == 0;
+}
+
 void
 request_resume(struct request *r, int rc, const struct err *e)
 {
 	if (rc != 0 && e != &r->err)
 		r->err = *e;
+	if (rc == 0 && !still_may(r)) {
+		buf_reset(&r->out);
+		rc = (int)r->err.code;
+	}
 	finish(r, rc);
 }
 
@@ -211,8 +232,7 @@ denied(struct request *r, enum policy_action action)
 	err_name(&r->err, d->id, "%s", d->text);
 	/* Exactly what a thing that does not exist gets. */
 	if (d->id == ERR_NOT_FOUND)
-		return object_not_found(&r->err, r->object.connector != NULL ? "connection" :
-		    "folder", r->asked);
+		return object_not_found(&r->err, r->asked_for, r->asked);
 	if (d->file[0] != '\0')
 		err_detail(&r->err, "policy_file", "%s", d->file);
 	err_detail(&r->err, "rule", "%s", d->rule);
@@ -230,12 +250,7 @@ bool
 request_may(const struct request *r, enum policy_action action,
     const struct policy_object *o, struct policy_decision *ret)
 {
-	const struct peer *p = &r->conn->peer;
-	struct policy_subject s = {
-		.uid = p->uid, .gids = p->gids, .ngids = p->ngids,
-		.unit = p->unit[0] != '\0' ? p->unit : NULL,
-		.operator = r->conn->operator,
-	};
+	struct policy_subject s = conn_subject(r->conn);
 
 	return policy_decide(r->vault->policy, &s, action, o, ret);
 }
@@ -244,6 +259,7 @@ int
 request_decide(struct request *r, enum policy_action action)
 {
 	r->decided = true;
+	note_policy(r);
 	return request_may(r, action, &r->object, &r->decision) ? 0 : denied(r, action);
 }
 
@@ -284,24 +300,40 @@ request_defer(struct request *r)
 	line_alone(r, "begin");
 }
 
+static bool
+take_name(struct request *r)
+{
+	const char *name = names_find(r->vault->names, r->conn->peer.uid);
+
+	if (name != NULL)
+		str_put(r->caller, sizeof r->caller, 0, name);
+	return name != NULL;
+}
+
 static void
 named(void *arg)
 {
-	decide_and_run(arg);
+	struct request *r = arg;
+
+	if (take_name(r)) {
+		decide_and_run(r);
+		return;
+	}
+	err_name(&r->err, ERR_IDENTITY_UNKNOWN, "the name service cannot say who uid %u is",
+	    (unsigned)r->conn->peer.uid);
+	finish(r, (int)r->err.code);
 }
 
-/* The caller's name is looked up once, off the loop: workspaces bind uid and name. */
+/* The caller's name is looked up off the loop: workspaces bind uid and name. */
 static void
 identify(struct request *r)
 {
-	uid_t uid = r->conn->peer.uid;
-
 	bool needed = r->verb->action != ACT_NONE || r->verb->flags & VERB_NAMED;
 
-	if (!needed || names_find(r->vault->names, uid) != NULL)
+	if (!needed || take_name(r))
 		decide_and_run(r);
 	else
-		names_ask(r->vault->names, uid, named, r);
+		names_ask(r->vault->names, r->conn->peer.uid, named, r);
 }
 
 /* ---- find and decode */
@@ -329,7 +361,7 @@ take_spare(struct vault *v)
 	r->out = out;
 	r->args = args;
 	r->args_cap = args_cap;
-	r->text[0] = r->object_name[0] = r->folder[0] = '\0';
+	r->text[0] = r->object_name[0] = r->folder[0] = r->caller[0] = '\0';
 	err_clear(&r->err);
 	job_init(&r->job);
 	return r;

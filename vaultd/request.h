@@ -7,6 +7,7 @@
 #include "common/exchange.h"
 #include "policy/policy.h"
 #include "vaultd/journal.h"
+#include "vaultd/names.h"
 #include "vaultd/peer.h"
 #include "vaultd/record.h"
 #include "vaultd/verb.h"
@@ -27,6 +28,7 @@ struct request {
 	/* filled by verb->object */
 	struct policy_object	 object;
 	const char		*asked;		/* what the caller wrote; for NotFound */
+	const char		*asked_for;	/* "connection", "folder" */
 	struct id		 object_id;
 	bool			 decided;
 
@@ -50,7 +52,8 @@ struct request {
 	char			 text[256];	/* the hot path's copy of the connection's name */
 	char			 object_name[528];	/* for audit: "shared/team/github" */
 	char			 folder[400];		/* object.folder may point here */
-	char			 policy_hash[POLICY_HASH];	/* when the line was due */
+	char			 caller[NAME_MAX];		/* the user's name, as it was asked for */
+	char			 policy_hash[POLICY_HASH];	/* of the policy that decided */
 	struct policy_decision	 decision;
 	struct err		 err;
 	struct job		 job;		/* makes it durable */

@@ -66,15 +66,13 @@ workspace_id(const struct request *r, const struct folder *f)
 static int
 make_workspace(struct request *r, struct place *p, struct err *e)
 {
-	const char *name = names_find(r->vault->names, p->f.owner);	/* the spine asked */
 	unsigned char key[KEY_MAX_LEN];
 	char uid[16];
 
-	must(name != NULL);
 	p->f.parent = root_personal;
 	p->f.created = wall_seconds();
 	object_uid_name(p->f.owner, uid);
-	snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", name);
+	snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", r->caller);
 	snprintf(p->f.name, sizeof p->f.name, "%s", p->f.owner_name);
 	p->f.id = workspace_id(r, &p->f);
 	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
@@ -232,16 +230,6 @@ choose_scopes(const struct begin_args *a, const struct connector *k,
 	return rc;
 }
 
-static void
-byoa_rules(struct request *r, const char *connector, struct policy_byoa *ret)
-{
-	const struct peer *p = &r->conn->peer;
-	struct policy_subject s = { .uid = p->uid, .gids = p->gids, .ngids = p->ngids,
-		.unit = p->unit[0] != '\0' ? p->unit : NULL, .operator = r->conn->operator };
-
-	policy_byoa(r->vault->policy, &s, connector, ret);
-}
-
 static int
 choose_app(struct request *r, struct begin_args *a, const struct policy_byoa *byoa,
     struct err *e)
@@ -367,9 +355,10 @@ begin_run(struct request *r, struct err *e)
 {
 	struct begin_args *a = r->args;
 	const struct connector *k = catalogue_find(&r->vault->catalogue, a->place.connector);
+	struct policy_subject s = conn_subject(r->conn);
 	struct policy_byoa byoa;
 
-	byoa_rules(r, a->place.connector, &byoa);
+	policy_byoa(r->vault->policy, &s, a->place.connector, &byoa);
 	if (place_check(r, &a->place, e) != 0 || choose_app(r, a, &byoa, e) != 0 ||
 	    choose_scopes(a, k, &byoa, a->pending.scope, sizeof a->pending.scope, e) != 0)
 		return e->code;

@@ -38,12 +38,17 @@ named_object_verified(struct request *r, struct err *e)
 {
 	struct named_args *a = r->args;
 
-	if (object_find_connection(r, a->connection, true, &a->t, e) != 0)
-		return e->code;
-	if (a->revision != 0 && (uint64_t)a->revision != a->t.generation)
-		return err_name(e, ERR_CONFLICT, "the connection was changed since revision %lld",
-		    (long long)a->revision);
-	return 0;
+	return object_find_connection(r, a->connection, true, &a->t, e);
+}
+
+/* Behind policy: whether it was changed is for those who may see it. */
+static int
+check_revision(const struct named_args *a, struct err *e)
+{
+	if (a->revision == 0 || (uint64_t)a->revision == a->t.generation)
+		return 0;
+	return err_name(e, ERR_CONFLICT, "the connection was changed since revision %lld",
+	    (long long)a->revision);
 }
 
 /* ---- Show */
@@ -107,7 +112,9 @@ list_connection(void *arg, struct slice key, struct slice value, uint64_t genera
 	if (value.len != sizeof id.b)
 		return true;
 	memcpy(id.b, value.p, sizeof id.b);
-	if (object_connection(l->r->vault, &id, false, &t.c, &t.generation, &e) != 0)
+	/* An index that was edited leads to what lies elsewhere. */
+	if (object_connection(l->r->vault, &id, false, &t.c, &t.generation, &e) != 0 ||
+	    !id_equal(&t.c.folder, &l->f.id))
 		return true;
 	if (l->connector == NULL || strcmp(l->connector, t.c.connector) == 0)
 		json_array_append_new(l->out, object_connection_json(l->r, &t));
@@ -245,6 +252,8 @@ rename_run(struct request *r, struct err *e)
 	unsigned char key[KEY_MAX_LEN];
 	struct slice value;
 
+	if (check_revision(a, e) != 0)
+		return e->code;
 	if (strcmp(c->name, a->name) == 0) {
 		renamed(r);
 		return 0;
@@ -380,6 +389,8 @@ delete_run(struct request *r, struct err *e)
 	struct named_args *a = r->args;
 	int rc;
 
+	if (check_revision(a, e) != 0)
+		return e->code;
 	if (attempt_find(r->vault, &a->t.c.id) != NULL)
 		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
 	if (a->t.c.auth_type == AUTH_OAUTH2_CODE && a->t.c.state != CONN_PENDING &&

@@ -55,9 +55,7 @@ static void
 set_policy(struct request *r, const struct connector *k, json_t *o)
 {
 	static const char *const modes[] = { "allowed", "required", "forbidden" };
-	const struct peer *p = &r->conn->peer;
-	struct policy_subject s = { .uid = p->uid, .gids = p->gids, .ngids = p->ngids,
-		.unit = p->unit[0] != '\0' ? p->unit : NULL, .operator = r->conn->operator };
+	struct policy_subject s = conn_subject(r->conn);
 	struct policy_object obj = { .class = FOLDER_PERSONAL, .folder = "personal",
 		.own = true, .connector = k->id,
 		.auth_type = auth_type_name(k->auth_types & AUTH_OAUTH2_CODE ? AUTH_OAUTH2_CODE :

@@ -5,6 +5,8 @@ setup_file() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	export AT_TTL=300 BED_PORT=19074
 	bed_up
+	bed_app
+	bed_connect $BED_ALICE --name slow
 	bed_export
 }
 teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_down; }
@@ -39,4 +41,29 @@ error_says() { status policy_error | grep -q "$1"; }
 	bed_example_policy
 	"$BIN/vaultctl" policy reload
 	pat again
+}
+
+@test "a right that is taken away while a call waits is gone" {
+	gen=$(ctl $BED_ALICE --json token get slow | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
+	old=$(status policy_hash)
+	bed_ctl fault '{"path":"/token","grant_type":"refresh_token","kind":"delay","ms":2500}' >/dev/null
+	ctl $BED_ALICE token get slow --refused-generation "$gen" >"$BED/log/got" 2>"$BED/log/said" 3>&- &
+	pid=$!
+	sleep 1
+	sed -i 's/"enabled": true/"enabled": false/' "$BED/etc/policy.d/story.json"
+	"$BIN/vaultctl" policy reload >/dev/null
+	rc=0
+	wait $pid || rc=$?
+	[ $rc = 4 ]
+	[ ! -s "$BED/log/got" ]
+	grep -q "not enabled for you" "$BED/log/said"
+	# The line names the policy that refused, not the one it began under.
+	cat "$BED"/state/vaultd/audit/audit-* | tr -d '\0' | grep '"event":"end".*"object":"personal/slow"' | tail -1 >"$BED/log/line"
+	grep -q '"decision":"deny"' "$BED/log/line"
+	grep -q "\"policy_hash\":\"$(status policy_hash)\"" "$BED/log/line"
+	[ "$(status policy_hash)" != "$old" ]
+	bed_example_policy
+	"$BIN/vaultctl" policy reload >/dev/null
+	# What the provider gave meanwhile was not lost.
+	[ "$(ctl $BED_ALICE --json token get slow | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')" = $((gen + 1)) ]
 }

@@ -109,7 +109,7 @@ token_get(struct ctl *c)
 const struct command commands_token[] = {
 	{ "token get", "CONNECTION", 1, 1, "min-ttl= format= show refused-generation=",
 	    "print a valid access token",
-	    "  --min-ttl SECONDS         that lives at least so long\n"
+	    "  --min-ttl SECONDS         that lives at least so long, if the provider's do\n"
 	    "  --format token|header|env|json\n"
 	    "  --show                    also to a terminal\n"
 	    "  --refused-generation N    an API refused the token of this generation: renew it\n\n"

@@ -255,6 +255,33 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	[ "$status" != 0 ]
 }
 
+@test "min_ttl: renewed when the token ends sooner, and not for what the provider cannot give" {
+	connect
+	gen=$(field generation)
+	for _ in 1 2 3; do
+		vault token get "$C" --min-ttl 99999 >/dev/null
+	done
+	[ "$(field generation)" = "$gen" ]
+	short_token 40
+	gen=$(field generation)
+	sleep 11			# less than three quarters are left
+	vault token get "$C" --min-ttl 20 >/dev/null
+	[ "$(field generation)" = "$gen" ]
+	vault token get "$C" --min-ttl 35 >/dev/null
+	[ "$(field generation)" = $((gen + 1)) ]
+}
+
+@test "renewals that callers force are bounded" {
+	connect
+	ok=$(bed_count 'refresh_token:200')
+	for _ in $(seq 32); do
+		vault token get "$C" --refused-generation "$(field generation)" >/dev/null 2>"$BED/log/many" || break
+	done
+	grep -q 'it is not the token' "$BED/log/many"
+	[ "$(bed_count 'refresh_token:200')" -le $((ok + 30)) ]
+	bed_works "$(field access_token)"
+}
+
 @test "a provider that hangs delays nobody else" {
 	connect
 	other=$C

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/bytes.h"
+
 #define MESSAGE_MAX	(256u << 10)	/* bytes of one call, NUL included */
 #define PIPELINE_MAX	64		/* calls in flight per connection */
 
@@ -33,8 +35,18 @@ struct bucket {
 	unsigned	 refusals;
 };
 
+/* Renewals of a connection that callers forced in this window. */
+#define RENEWALS_MAX	30
+#define RENEWALS_MS	60000
+struct renewals {
+	struct id	 connection;
+	unsigned	 n;
+	long long	 since_ms;
+};
+
 struct limits {
 	struct limits_conf conf;
+	struct renewals	 renewals[1024];	/* by the first bytes of the id */
 	unsigned	 connections;
 	struct bucket	*hash[256];
 	struct bucket	 unnamed;
@@ -53,3 +65,5 @@ void limits_call_done(struct bucket *b);
 bool limits_bytes(struct limits *l, struct bucket *b, ssize_t change);
 /* Charges what cannot be refused any more: the answer of a change that was made. */
 void limits_bytes_owed(struct bucket *b, size_t n);
+/* May callers force one more renewal of CONNECTION now? Each is a request to its provider. */
+bool limits_renewal(struct limits *l, const struct id *connection, long long now_ms);

@@ -177,25 +177,26 @@ alive(const struct release_view *v)
 	return v->expires == 0 || v->expires > wall_seconds();
 }
 
-/* Without a wish of the caller's: a minute, or a third of a short token's life. */
+/*
+ * Without a wish of the caller's: a minute, or a third of a short token's life. A wish for more
+ * than the provider gives cannot be met by asking it again: what has three quarters of its life
+ * left is as good as it gets.
+ */
 static bool
 good_enough(const struct token_get *a, const struct release_view *v)
 {
-	int64_t want = a->min_ttl, left;
+	int64_t want = a->min_ttl, left, life = v->expires - v->obtained;
 
 	if (a->refused_generation > 0 && (uint64_t)a->refused_generation == v->generation)
 		return false;
 	if (v->expires == 0)
 		return true;
 	left = v->expires - wall_seconds();
-	if (want == 0) {
-		int64_t life = v->expires - v->obtained;
-
+	if (want == 0)
 		want = life / 3 < MIN_TTL_DEFAULT ? life / 3 : MIN_TTL_DEFAULT;
-		if (want < 1)
-			want = 1;
-	}
-	return left >= want;
+	if (want > life / 4 * 3)
+		want = life / 4 * 3;
+	return left >= (want < 1 ? 1 : want);
 }
 
 static void
@@ -237,6 +238,10 @@ token_run(struct request *r, struct err *e)
 		return err_name(e, ERR_KEY_REJECTED, "the static token of '%s' was refused and "
 		    "cannot be renewed", a->t.c.name);
 	}
+	if (a->refused_generation > 0 &&
+	    !limits_renewal(&r->vault->limits, &a->t.c.id, boot_ms()))
+		return err_name(e, ERR_BUSY, "the token of '%s' was renewed %d times within a minute "
+		    "because an API refused it: it is not the token", a->t.c.name, RENEWALS_MAX);
 	request_defer(r);
 	refresh_want(r->vault, &a->t.c.id, refreshed, r);
 	return REQUEST_WAIT;

@@ -5,6 +5,9 @@
  */
 #include "client/callback.h"
 
+#include "client/loopback.h"
+#include "common/bytes.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -94,7 +97,8 @@ callback_open(struct callback *c, const char *redirect_uri, const char *authoriz
     bool paste)
 {
 	const char *state = strstr(authorization_url, "state=");
-	char query[600];
+	char query[600], text[33];
+	unsigned char salt[16];
 	struct redirected r;
 
 	*c = (struct callback){ .listener = { -1, -1 }, .browser = -1,
@@ -107,6 +111,12 @@ callback_open(struct callback *c, const char *redirect_uri, const char *authoriz
 		if (redirected_parse(query, &r))
 			memcpy(c->state, r.state, sizeof c->state);
 	}
+	random_bytes(salt, sizeof salt);
+	hex_encode(salt, sizeof salt, text);
+	snprintf(c->start, sizeof c->start, "/to-%s", text);
+	if (strlen(authorization_url) < sizeof c->url &&
+	    strpbrk(authorization_url, "\r\n \t") == NULL)
+		strcpy(c->url, authorization_url);
 	if (!split_uri(c, redirect_uri))
 		snprintf(c->why, sizeof c->why, "the redirect URI is not on this machine");
 	else if (!paste)
@@ -138,6 +148,12 @@ callback_close(struct callback *c)
 	if (c->browser >= 0)
 		close(c->browser);
 	c->browser = -1;
+}
+
+void
+callback_start_url(const struct callback *c, char *ret, size_t cap)
+{
+	snprintf(ret, cap, "http://%s:%d%s", c->host, c->port, c->start);
 }
 
 bool
@@ -235,6 +251,18 @@ respond(int fd, const char *status, const char *title, const char *text)
 	shutdown(fd, SHUT_WR);
 }
 
+static void
+lead_on(const struct callback *c, int fd)
+{
+	char head[9000];
+	int n = snprintf(head, sizeof head, "HTTP/1.1 302 Found\r\nLocation: %s\r\n"
+	    "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\n"
+	    "Content-Length: 0\r\nConnection: close\r\n\r\n", c->url);
+
+	(void)!send(fd, head, (size_t)n, MSG_NOSIGNAL);
+	shutdown(fd, SHUT_WR);
+}
+
 /* A whole request is in IN. TRUE: it is the answer we wait for. */
 static bool
 take_request(struct callback *c, struct callback_input *in, struct redirected *ret)
@@ -247,6 +275,10 @@ take_request(struct callback *c, struct callback_input *in, struct redirected *r
 		return false;
 	}
 	*end = '\0';
+	if (strcmp(target, c->start) == 0) {
+		lead_on(c, in->fd);
+		return false;
+	}
 	n = strcspn(target, "?");
 	if (strlen(c->path) != n || memcmp(c->path, target, n) != 0 ||
 	    !redirected_parse(target, ret)) {
@@ -273,6 +305,12 @@ accept_one(struct callback *c, int listener)
 
 	if (fd < 0)
 		return;
+	if (!loopback_peer_is_ours(fd)) {
+		respond(fd, "403 Forbidden", "Not you", "This sign-in was begun by another user of "
+		    "this machine. If it is yours, paste the address of this page where you began.");
+		close(fd);
+		return;
+	}
 	while (in < c->client + CALLBACK_CLIENTS && in->fd >= 0)
 		in++;
 	if (in == c->client + CALLBACK_CLIENTS)		/* the oldest has had its time */

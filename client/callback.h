@@ -23,6 +23,8 @@ struct callback {
 	int	listener[2];	/* -1: none; `localhost` is two addresses */
 	char	why[160];	/* why there is no listener */
 	int	browser;	/* waits for the page at the end; -1: none */
+	char	start[40];	/* the path that leads to the sign-in page */
+	char	url[8192];	/* there */
 	struct callback_input in;			/* standard input */
 	struct callback_input client[CALLBACK_CLIENTS];
 };
@@ -35,12 +37,17 @@ struct redirected {
 /*
  * Listens where REDIRECT_URI points, when that is http on loopback; else, and when the
  * port is taken, pasting is what is left. PASTE: do not listen at all. AUTHORIZATION_URL
- * says which state is ours, if it does; what comes with another is not taken.
+ * says which state is ours, if it does; what comes with another is not taken, nor what another
+ * user's program brings.
  */
 void callback_open(struct callback *c, const char *redirect_uri,
     const char *authorization_url, bool paste);
 void callback_close(struct callback *c);
 bool callback_listens(const struct callback *c);
+/* What to hand to a browser: an address here that leads to the sign-in page. A command line can be
+ * read by everybody, and the authorization URL says what another user needs to end the sign-in with
+ * an account of his. Only this user's programs are answered here. */
+void callback_start_url(const struct callback *c, char *ret, size_t cap);
 
 /* Waits at most SECONDS. 1: RET is filled; 0: time is up, or nothing can come any more;
  * -1: interrupted. TICK is called about once a second. Requests for anything but the exact

@@ -33,14 +33,16 @@ run_browser(const char *program, const char *url)
 
 /* The user's browser. $BROWSER may be a list, and more than a name: that is xdg-open's. */
 static void
-open_browser(const char *url)
+open_browser(const struct callback *cb)
 {
+	char url[200];
 	const char *browser = getenv("BROWSER");
 	bool display = getenv("DISPLAY") != NULL || getenv("WAYLAND_DISPLAY") != NULL;
 	pid_t pid;
 
-	if (browser == NULL && !display)
+	if (cb->url[0] == '\0' || (browser == NULL && !display))
 		return;
+	callback_start_url(cb, url, sizeof url);
 	if (browser == NULL || strpbrk(browser, ": %") != NULL)
 		browser = "xdg-open";
 	if ((pid = fork()) == 0)
@@ -198,7 +200,7 @@ flow(struct ctl *c, const json_t *begun, bool fresh, long long timeout)
 	callback_open(&cb, redirect_uri, url, ctl_option(c, "paste") != NULL);
 	print_start(url, &cb);
 	if (ctl_option(c, "no-browser") == NULL && callback_listens(&cb))
-		open_browser(url);
+		open_browser(&cb);
 	rc = callback_wait(&cb, seconds, progress, &terminal, &back);
 	if (terminal)
 		fprintf(stderr, "\r\033[K");

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "client/callback.h"
@@ -122,6 +123,68 @@ TEST(only_our_own_answer_at_the_exact_path_is_taken)
 	T_HAS(b.answer[3], "Another sign-in");
 	T_HAS(b.answer[4], "200 OK");
 	T_HAS(b.answer[4], "<h1>Connected</h1><p>a &lt;b> &amp; c");
+}
+
+TEST(what_a_browser_is_given_leads_to_the_sign_in_and_does_not_say_it)
+{
+	struct callback c;
+	struct redirected r;
+	char start[200];
+	struct browser b = { .target = { NULL, "/cb?code=x&state=s-1", NULL } };
+
+	open_at(&c, "127.0.0.1", "/cb");
+	callback_start_url(&c, start, sizeof start);
+	T_OK(strstr(start, "state") == NULL && strstr(start, "s-1") == NULL);
+	b.port = c.port;
+	b.target[0] = strchr(start + 7, '/');
+	pthread_create(&b.thread, NULL, browse, &b);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	callback_answer(&c, true, "done");
+	pthread_join(b.thread, NULL);
+	callback_close(&c);
+	T_HAS(b.answer[0], "302 Found");
+	T_HAS(b.answer[0], "Location: " URL "\r\n");
+	T_HAS(b.answer[1], "200 OK");
+}
+
+/* As root a user can be another one: his program brings an answer that looks right. */
+TEST(what_another_user_brings_is_not_taken)
+{
+	struct callback c;
+	struct redirected r;
+	char text[4096] = "";
+	int status, p[2];
+	pid_t pid;
+
+	if (getuid() != 0)
+		return;
+	open_at(&c, "127.0.0.1", "/cb");
+	T_EQ(pipe(p), 0);
+	if ((pid = fork()) == 0) {
+		static const char get[] = "GET /cb?code=x&state=s-1 HTTP/1.1\r\n\r\n";
+		char answer[4096];
+		ssize_t n;
+		int fd;
+
+		if (setuid(65534) != 0)
+			_exit(1);
+		fd = loopback(c.port);
+		(void)!write(fd, get, sizeof get - 1);
+		while ((n = read(fd, answer, sizeof answer)) > 0)
+			(void)!write(p[1], answer, (size_t)n);
+		_exit(0);
+	}
+	close(p[1]);
+	T_EQ(seteuid(0), 0);
+	/* Root's own connections are taken, so who waits must be somebody else too. */
+	T_EQ(setreuid(65533, 0), 0);
+	T_EQ(callback_wait(&c, 2, no_tick, NULL, &r), 0);
+	T_EQ(setreuid(0, 0), 0);
+	(void)!read(p[0], text, sizeof text - 1);
+	close(p[0]);
+	T_EQ(waitpid(pid, &status, 0), pid);
+	T_HAS(text, "403 Forbidden");
+	callback_close(&c);
 }
 
 TEST(what_the_provider_refused_comes_through)

@@ -72,7 +72,8 @@ alike() {		# METHOD PARAMETERS: of shared/there, which is hidden
 }
 
 @test "a uid that was given to somebody else does not open the workspace of the last one" {
-	useradd --no-create-home --uid 4791 vaultd-test-one
+	userdel vaultd-test-one 2>/dev/null || userdel vaultd-test-two 2>/dev/null || true
+	useradd --no-create-home --no-user-group --uid 4791 vaultd-test-one
 	printf pat-good-1 | ctl 4791 connection create-pat openid --name mine --var issuer="$ISSUER"
 	[ "$(ctl 4791 token get mine)" = pat-good-1 ]
 	usermod --login vaultd-test-two vaultd-test-one

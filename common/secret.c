@@ -1,12 +1,14 @@
 /*
  * secret.c - the locked arena. See secret.h.
  *
- * Blocks come from power-of-two classes, each block with a one-word header that names
- * its class; a freed block is wiped whole and goes to its class's list. Simple, and the
- * waste (under 2x) is of memory measured in megabytes.
+ * A buddy system (Knuth, TAOCP 2.5): blocks are powers of two, each at a multiple of its size.
+ * A freed block is wiped and joined with its other half as often as that is free too, so that
+ * a few large values, long gone, leave no memory that small ones cannot use. The waste (under
+ * 2x) is of memory measured in megabytes. Free memory is zero but for the blocks' headers.
  */
 #include "common/secret.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -24,13 +26,20 @@
 #define SYS_memfd_secret 447
 #endif
 
-struct block { struct block *next; };
+/* At the start of every block. What follows `free` is the user's while it is in use. */
+struct block {
+	uint32_t	 class;
+	uint32_t	 free;
+	uint64_t	 unused;
+	struct block	*next, *before;
+};
+static_assert(offsetof(struct block, next) == HEADER, "the header");
+static_assert(sizeof(struct block) <= (size_t)1 << CLASS_MIN, "a free block holds its links");
 
 static struct {
 	pthread_mutex_t	 mutex;
 	unsigned char	*base;
-	size_t		 size, used;	/* used: the never yet handed out starts here */
-	size_t		 in_use;
+	size_t		 size, in_use;
 	struct block	*free[CLASS_MAX + 1];
 } arena = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
@@ -86,6 +95,94 @@ map_locked(size_t n)
 	return p;
 }
 
+/* ---- blocks, under the mutex */
+
+static size_t
+size_of(unsigned class)
+{
+	return (size_t)1 << class;
+}
+
+static void
+put_free(struct block *b, unsigned class)
+{
+	*b = (struct block){ .class = class, .free = 1, .next = arena.free[class] };
+	if (b->next != NULL)
+		b->next->before = b;
+	arena.free[class] = b;
+}
+
+static void
+take_free(struct block *b)
+{
+	if (b->before != NULL)
+		b->before->next = b->next;
+	else
+		arena.free[b->class] = b->next;
+	if (b->next != NULL)
+		b->next->before = b->before;
+	explicit_bzero(b, sizeof *b);
+}
+
+/* The other half of the block that both came from, if it is free and whole; or NULL. What lies
+ * there always begins with a header: the whole half, or the first part of it. */
+static struct block *
+buddy_of(const struct block *b, unsigned class)
+{
+	size_t at = (size_t)((const unsigned char *)b - arena.base) ^ size_of(class);
+	struct block *other = (struct block *)(arena.base + at);
+
+	if (class >= CLASS_MAX || at + size_of(class) > arena.size || !other->free ||
+	    other->class != class)
+		return NULL;
+	return other;
+}
+
+static void
+give_back(struct block *b, unsigned class)
+{
+	struct block *other;
+
+	for (; (other = buddy_of(b, class)) != NULL; class++) {
+		take_free(other);
+		if (other < b)
+			b = other;
+	}
+	put_free(b, class);
+}
+
+static struct block *
+take_block(unsigned class)
+{
+	struct block *b;
+	unsigned c = class;
+
+	while (c <= CLASS_MAX && arena.free[c] == NULL)
+		c++;
+	if (c > CLASS_MAX)
+		return NULL;
+	b = arena.free[c];
+	take_free(b);
+	while (c-- > class)
+		put_free((struct block *)((unsigned char *)b + size_of(c)), c);
+	b->class = class;
+	return b;
+}
+
+/* All of the arena, as the largest blocks that fit. */
+static void
+arena_fill(void)
+{
+	for (size_t at = 0; at < arena.size;) {
+		unsigned c = CLASS_MAX;
+
+		while (at + size_of(c) > arena.size || at % size_of(c) != 0)
+			c--;
+		put_free((struct block *)(arena.base + at), c);
+		at += size_of(c);
+	}
+}
+
 int
 secret_arena_init(size_t bytes, bool mlock_only, struct err *e)
 {
@@ -104,6 +201,7 @@ secret_arena_init(size_t bytes, bool mlock_only, struct err *e)
 	madvise(p, bytes, MADV_DONTFORK);
 	arena.base = p;
 	arena.size = bytes;
+	arena_fill();
 	return 0;
 }
 
@@ -112,7 +210,7 @@ class_of(size_t n)
 {
 	unsigned c = CLASS_MIN;
 
-	while (c <= CLASS_MAX && ((size_t)1 << c) < n + HEADER)
+	while (c <= CLASS_MAX && size_of(c) < n + HEADER)
 		c++;
 	return c;
 }
@@ -121,46 +219,34 @@ void *
 secret_alloc(size_t n)
 {
 	unsigned c = class_of(n);
-	size_t size = (size_t)1 << c;
-	unsigned char *p = NULL;
+	struct block *b;
 
-	if (n > ((size_t)1 << CLASS_MAX) - HEADER)
+	if (n > size_of(CLASS_MAX) - HEADER)
 		return NULL;
 	pthread_mutex_lock(&arena.mutex);
-	if (arena.free[c] != NULL) {
-		p = (unsigned char *)arena.free[c];
-		arena.free[c] = arena.free[c]->next;
-	} else if (arena.size - arena.used >= size) {
-		p = arena.base + arena.used;
-		arena.used += size;
-	}
-	if (p != NULL)
-		arena.in_use += size;
+	b = take_block(c);
+	if (b != NULL)
+		arena.in_use += size_of(c);
 	pthread_mutex_unlock(&arena.mutex);
-	if (p == NULL)
-		return NULL;
-	memset(p, 0, size);
-	*(uint64_t *)p = c;
-	return p + HEADER;
+	return b == NULL ? NULL : (unsigned char *)b + HEADER;
 }
 
 void
 secret_free(void *v)
 {
 	unsigned char *p = v;
-	uint64_t c;
+	struct block *b = (struct block *)(p - HEADER);
+	unsigned c;
 
 	if (p == NULL)
 		return;
-	p -= HEADER;
-	must(p >= arena.base && p < arena.base + arena.size);
-	c = *(uint64_t *)p;
-	must(c >= CLASS_MIN && c <= CLASS_MAX);
-	explicit_bzero(p, (size_t)1 << c);
+	must((unsigned char *)b >= arena.base && p < arena.base + arena.size);
+	c = b->class;
+	must(c >= CLASS_MIN && c <= CLASS_MAX && !b->free);
+	explicit_bzero(b, size_of(c));
 	pthread_mutex_lock(&arena.mutex);
-	((struct block *)p)->next = arena.free[c];
-	arena.free[c] = (struct block *)p;
-	arena.in_use -= (size_t)1 << c;
+	arena.in_use -= size_of(c);
+	give_back(b, c);
 	pthread_mutex_unlock(&arena.mutex);
 }
 
@@ -189,7 +275,7 @@ secret_reserve(struct secret *s, size_t n, struct err *e)
 		memcpy(p, s->p, s->len);
 	secret_free(s->p);
 	s->p = p;
-	s->cap = ((size_t)1 << class_of(n)) - HEADER;
+	s->cap = size_of(class_of(n)) - HEADER;
 	return 0;
 }
 

@@ -30,8 +30,9 @@ TEST(growing_copies_and_wipes_the_old_block)
 	T_DO(secret_reserve(&s, 5000, &e), e);
 	T_NE(old, s.p);
 	T_MEM(s.p, "sixteen bytes ok", 16);
-	/* The freed block's first word links the free list; the rest is zero. */
-	for (size_t i = 0; i < cap; i++)
+	/* The freed block begins with the links of the free list; the rest is zero. */
+	T_EQ(memmem(old, cap, "sixteen", 7) == NULL, 1);
+	for (size_t i = 2 * sizeof(void *); i < cap; i++)
 		T_EQ(old[i], 0);
 }
 
@@ -60,6 +61,60 @@ TEST(what_is_freed_is_used_again_and_nothing_leaks)
 		T_DO(secret_reserve(&s, (size_t)(i % 3000), &e), e);
 	}
 	T_EQ(secret_in_use(), before);
+}
+
+/* As many as fit, all of one size; gives back how many. */
+static size_t
+fill(void **held, size_t max, size_t each)
+{
+	size_t n = 0;
+
+	while (n < max && (held[n] = secret_alloc(each)) != NULL)
+		n++;
+	return n;
+}
+
+TEST(large_values_that_are_gone_leave_room_for_small_ones_and_the_other_way_round)
+{
+	static void *held[8192];
+	size_t large = fill(held, 8192, 60000), small, again;
+
+	T_OK(large >= 2);
+	for (size_t i = 0; i < large; i++)
+		secret_free(held[i]);
+	small = fill(held, 8192, 16);
+	T_OK(small > 4000);
+	for (size_t i = 0; i < small; i += 2)		/* in any order */
+		secret_free(held[i]);
+	for (size_t i = 1; i < small; i += 2)
+		secret_free(held[i]);
+	again = fill(held, 8192, 60000);
+	T_EQ(again, large);
+	for (size_t i = 0; i < again; i++)
+		secret_free(held[i]);
+}
+
+TEST(what_is_handed_out_is_zero_and_nobody_elses)
+{
+	static struct { unsigned char *p; size_t n; unsigned char mark; } live[200];
+	unsigned seed = 1;
+
+	for (int i = 0; i < 20000; i++) {
+		size_t at = (size_t)rand_r(&seed) % 200;
+
+		for (size_t k = 0; live[at].p != NULL && k < live[at].n; k++)
+			T_EQ(live[at].p[k], live[at].mark);
+		secret_free(live[at].p);
+		live[at].n = (size_t)rand_r(&seed) % (i % 10 == 0 ? 9000 : 300);
+		live[at].mark = (unsigned char)rand_r(&seed);
+		live[at].p = secret_alloc(live[at].n);
+		for (size_t k = 0; live[at].p != NULL && k < live[at].n; k++)
+			T_EQ(live[at].p[k], 0);
+		if (live[at].p != NULL)
+			memset(live[at].p, live[at].mark, live[at].n);
+	}
+	for (size_t at = 0; at < 200; at++)
+		secret_free(live[at].p);
 }
 
 TEST(exhaustion_is_an_error_not_an_end)

@@ -87,7 +87,7 @@ fill(struct egress *x, struct exchange *q, struct flight *f, struct err *e)
 		return e->code;
 	if (q->kind == EX_CODE)
 		memset(f->sent_print, 0, sizeof f->sent_print);
-	return make_keys(x, q, f, e) != 0 ? (int)e->code : flight_reserve(f, e);
+	return make_keys(x, q, f, e);
 }
 
 static int exchange_perform(struct job *j, struct err *e);
@@ -133,7 +133,9 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 	if (c == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
 		    "vault-egress", f->d.connector);
-	rc = secret_reserve(&a->body, BODY_ROOM, e);
+	rc = flight_reserve(f, e);
+	if (rc == 0)
+		rc = secret_reserve(&a->body, BODY_ROOM, e);
 	if (rc == 0)
 		rc = token_request_make(c, &f->app, f->kind == EX_CODE ? &f->flow : NULL,
 		    &f->code, &f->grant, &t, e);

@@ -3,6 +3,9 @@
  *
  * Every line begins with hello(epoch). It closes the lines before it unread: what an older
  * vaultd, or this one on a line that broke, still had in its buffers is never begun.
+ *
+ * Questions wait in secret memory. When that is short nothing is read for a moment; the line
+ * stays, and what is under way gives back what it holds.
  */
 #include "egress/server.h"
 
@@ -18,12 +21,14 @@
 #include "egress/ops.h"
 #include "egress/spool.h"
 
+#define SHORT_US 50000
+
 struct client {
 	struct client	*next;
 	struct egress	*x;
 	uint64_t	 number;
 	int		 fd;
-	struct event	*rd, *wr;
+	struct event	*rd, *wr, *again;
 	bool		 greeted;
 	struct secret	 in;
 	struct buf	 out;
@@ -42,6 +47,7 @@ client_close(struct client *c)
 	*at = c->next;
 	event_free(c->rd);
 	event_free(c->wr);
+	event_free(c->again);
 	close(c->fd);
 	secret_done(&c->in);
 	buf_done(&c->out);
@@ -77,13 +83,25 @@ writable(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+put_error(struct msg *m, const struct err *e)
+{
+	struct err busy;
+
+	if (e->code == V_LIMIT && e->id == ERR_NONE) {
+		err_name(&busy, ERR_BUSY, "vault-egress is short of memory: %.200s", e->text);
+		e = &busy;
+	}
+	msg_put_err(m, e);
+}
+
+static void
 reply(struct client *c, uint32_t id, int rc, const struct err *e, const struct msg *answer)
 {
 	AUTO(msg) m = { 0 };
 	struct frame f = { .id = id, .op = rc == 0 ? FRAME_OK : FRAME_ERR };
 
 	if (rc != 0)
-		msg_put_err(&m, e);
+		put_error(&m, e);
 	f.body = msg_slice(rc == 0 ? answer : &m);
 	if (!frame_pack(&c->out, &f))
 		log_error("an answer to vaultd is too long");
@@ -192,6 +210,23 @@ serve(struct client *c, const struct frame *f)
 }
 
 static void
+read_later(struct client *c)
+{
+	event_del(c->rd);
+	event_add(c->again, &(struct timeval){ .tv_usec = SHORT_US });
+}
+
+static void
+read_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(c->rd, NULL);
+}
+
+static void
 readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct client *c = arg;
@@ -201,7 +236,7 @@ readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	if (secret_reserve(&c->in, c->in.len + 4096, &e) != 0) {
-		client_close(c);
+		read_later(c);
 		return;
 	}
 	n = recv((int)fd, c->in.p + c->in.len, c->in.cap - c->in.len, 0);
@@ -243,7 +278,8 @@ accept_one(evutil_socket_t fd, short what, void *arg)
 	c->number = ++numbers;
 	c->rd = event_new(x->base, s, EV_READ | EV_PERSIST, readable, c);
 	c->wr = event_new(x->base, s, EV_WRITE, writable, c);
-	must(c->rd != NULL && c->wr != NULL && event_add(c->rd, NULL) == 0);
+	c->again = evtimer_new(x->base, read_again, c);
+	must(c->rd != NULL && c->wr != NULL && c->again != NULL && event_add(c->rd, NULL) == 0);
 	c->next = x->clients;
 	x->clients = c;
 }

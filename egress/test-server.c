@@ -127,6 +127,50 @@ TEST(a_newer_vaultd_closes_the_older_line_and_an_older_one_is_refused)
 	rig_done(&rig);
 }
 
+/* Memory that is short ends no line: what was asked meanwhile is answered after. */
+TEST(a_shortage_of_memory_is_waited_out)
+{
+	static void *held[4096];
+	struct id vault = id_new();
+	AUTO(secret) in = { 0 };
+	AUTO(msg) m = { 0 };
+	struct frame f;
+	struct err e;
+	size_t n = 0;
+	int fd;
+
+	serve();
+	fd = line();
+	T_EQ(hello(fd, 5, &vault, &e), 0);
+	secret_reserve(&in, 4096, &e);
+	for (size_t each = 1 << 16; each >= 16; each /= 2)
+		while ((held[n] = secret_alloc(each)) != NULL)
+			T_OK(++n < 4096);
+	for (int i = 0; i < 12; i++) {
+		struct id id = id_new();
+
+		msg_done(&m);
+		m = (struct msg){ 0 };
+		for (int k = 0; k < 700; k++)
+			msg_put_id(&m, &id);
+		f = (struct frame){ .id = 100 + (uint32_t)i, .op = EGRESS_ATTEMPT,
+			.body = msg_slice(&m) };
+		T_EQ(frame_send(fd, &f, 1000, &e), 0);
+	}
+	turn();
+	while (n > 0)
+		secret_free(held[--n]);
+	for (int i = 0; i < 12; i++) {
+		turn();
+		T_DO(frame_recv(fd, &in, &f, 1000, &e), e);
+		T_EQ(f.op, FRAME_ERR);
+	}
+	T_EQ(what_became_of(fd, &e), 0);
+	close(fd);
+	server_stop(&rig.x);
+	rig_done(&rig);
+}
+
 int
 main(void)
 {

@@ -132,6 +132,7 @@ prepared(struct job *j)
 		return true;
 	j->rc = j->prepare(j, &j->err);
 	j->prepare = NULL;
+	secret_done(&j->body);		/* a parked job holds no more than it needs */
 	return j->rc == 0 && j->perform != NULL;
 }
 

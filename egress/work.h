@@ -15,7 +15,7 @@ struct job {
 	uint64_t	 client;	/* which line asked; 0 = gone or nobody */
 	uint32_t	 frame_id;
 	uint16_t	 op;
-	struct secret	 body;		/* the question */
+	struct secret	 body;		/* the question; gone after prepare() */
 	struct id	 attempt;	/* of an exchange; null = none */
 	char		 host[256];	/* set by prepare(): whose turn to wait for */
 	bool		 talking;	/* has its turn; under the mutex of work.c */

@@ -120,6 +120,7 @@ seal_app_put(struct msg *m, const struct seal_app *v)
 	msg_put_str(m, v->client_id);
 	msg_put_secret(m, &v->client_secret);
 	msg_put_str(m, v->client_auth);
+	put_sealed(m, &v->old);
 }
 
 int
@@ -135,6 +136,7 @@ seal_app_get(struct slice body, struct seal_app *ret, struct err *e)
 	msg_get_str(&m, ret->client_id, sizeof ret->client_id);
 	get_secret(&m, &ret->client_secret);
 	msg_get_str(&m, ret->client_auth, sizeof ret->client_auth);
+	get_sealed(&m, &ret->old);
 	return msg_end(&m, "app to seal", e);
 }
 

@@ -63,6 +63,9 @@ struct seal_app {
 	char		client_id[512];
 	struct secret	client_secret;	/* may be empty: a public client */
 	char		client_auth[32];/* "" = the connector's; else basic, basic_raw, post, none */
+	/* The app as it is sealed, to give it another secret: its destination stays, to the letter,
+	 * or its grants could be used no more. All but app, version and client_secret is unused. */
+	struct sealed	old;
 };
 struct seal_app_result {
 	uint32_t	connector_version;
@@ -173,7 +176,7 @@ struct pat {
 void hello_put(struct msg *m, const struct hello *v);
 int hello_get(struct slice body, struct hello *ret, struct err *e);
 void seal_app_put(struct msg *m, const struct seal_app *v);	/* M locked */
-int seal_app_get(struct slice body, struct seal_app *ret, struct err *e);
+int seal_app_get(struct slice body, struct seal_app *ret, struct err *e);	/* borrows BODY */
 void seal_app_done(struct seal_app *v);
 void seal_app_result_put(struct msg *m, const struct seal_app_result *v);
 int seal_app_result_get(struct slice body, struct seal_app_result *ret, struct err *e);

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "egress/egress.h"
 #include "egress/http.h"
+#include "egress/reply.h"
 
 #define PROBE_S		15
 #define ACCOUNT_S	6	/* shorter than vaultd waits when it asks about an attempt */
@@ -39,13 +40,9 @@ read_account(const struct connector *c, const struct secret *body, char *out, si
 {
 	struct err e;
 	json_auto_t *o = json_parse((struct slice){ body->p, body->len }, HTTP_ANSWER_MAX, &e);
-	const char *s;
 
-	if (c->account_from != ACCOUNT_PROBE || o == NULL)
-		return;
-	s = json_string_value(json_object_get(o, c->account_member));
-	if (s != NULL && strlen(s) < cap)
-		snprintf(out, cap, "%s", s);
+	if (c->account_from == ACCOUNT_PROBE && o != NULL)
+		reply_text(json_object_get(o, c->account_member), out, cap);
 }
 
 /* One line of a header: no token of any kind holds anything but visible ASCII. */

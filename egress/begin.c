@@ -16,8 +16,9 @@
 
 struct sealing {
 	struct seal_app		 q;
-	const struct connector	*c;
+	const struct connector	*c;		/* NULL: an app that there is */
 	struct app_secret	 app;
+	bool			 discover;
 };
 
 static void
@@ -61,17 +62,11 @@ find(struct job *j, const char *id, const struct connector **ret, struct err *e)
 	    "vault-egress", id);
 }
 
-int
-seal_app_prepare(struct job *j, struct err *e)
+/* A new app: where its secrets go is expanded from the connector, and discovered. */
+static int
+prepare_new(struct job *j, struct sealing *s, struct err *e)
 {
-	struct sealing *s = calloc(1, sizeof *s);
-
-	must(s != NULL);
-	j->state = s;
-	j->done_state = sealing_free;
-	j->perform = seal_app_perform;
-	if (seal_app_get((struct slice){ j->body.p, j->body.len }, &s->q, e) != 0 ||
-	    find(j, s->q.connector, &s->c, e) != 0)
+	if (find(j, s->q.connector, &s->c, e) != 0)
 		return e->code;
 	if (!(s->c->auth_types & AUTH_OAUTH2_CODE))
 		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "connector '%s' has no OAuth apps",
@@ -80,16 +75,49 @@ seal_app_prepare(struct job *j, struct err *e)
 	    choose_client_auth(s, e) != 0)
 		return e->code;
 	snprintf(s->app.client_id, sizeof s->app.client_id, "%s", s->q.client_id);
-	s->app.client_secret = secret_take(&s->q.client_secret);
-	if (s->c->discovery)
+	s->discover = s->c->discovery;
+	if (s->discover)
 		http_host(s->app.d.issuer, j->host, sizeof j->host);
 	return 0;
+}
+
+/* Another secret for an app: all else is as it was sealed. */
+static int
+prepare_again(struct job *j, struct sealing *s, struct err *e)
+{
+	AUTO(secret) plain = { 0 };
+
+	if (keys_open(j->x, PURPOSE_GRANT, &s->q.old, &plain, e) != 0 ||
+	    app_secret_get(&plain, &s->app, e) != 0)
+		return e->code;
+	if (s->app.d.client_auth == CLIENT_NONE)
+		return err_name(e, ERR_INVALID_PARAMETER, "this app is registered as a public client, "
+		    "which has no secret: register it anew with one");
+	secret_done(&s->app.client_secret);
+	return 0;
+}
+
+int
+seal_app_prepare(struct job *j, struct err *e)
+{
+	struct sealing *s = calloc(1, sizeof *s);
+	int rc;
+
+	must(s != NULL);
+	j->state = s;
+	j->done_state = sealing_free;
+	j->perform = seal_app_perform;
+	rc = seal_app_get((struct slice){ j->body.p, j->body.len }, &s->q, e);
+	if (rc == 0)
+		rc = s->q.old.blob.len == 0 ? prepare_new(j, s, e) : prepare_again(j, s, e);
+	s->app.client_secret = secret_take(&s->q.client_secret);
+	return rc;
 }
 
 static int
 seal_app_result(struct job *j, struct sealing *s, bool iss_required, struct err *e)
 {
-	AUTO(seal_app_result) res = { .connector_version = s->c->version,
+	AUTO(seal_app_result) res = { .connector_version = s->app.d.version,
 		.iss_required = iss_required };
 	AUTO(secret) plain = { 0 }, dek = { 0 };
 
@@ -111,7 +139,7 @@ seal_app_perform(struct job *j, struct err *e)
 	struct sealing *s = j->state;
 	bool iss_required = false;
 
-	if (s->c->discovery && discover(j->x, &s->app.d, &iss_required, e) != 0)
+	if (s->discover && discover(j->x, &s->app.d, &iss_required, e) != 0)
 		return e->code;
 	return seal_app_result(j, s, iss_required, e);
 }

@@ -55,7 +55,7 @@ flight_reserve(struct flight *f, struct err *e)
 /* ---- the header */
 
 int
-flight_begin(struct egress *x, const struct flight *f, struct err *e)
+flight_begin(struct egress *x, struct flight *f, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 
@@ -64,6 +64,7 @@ flight_begin(struct egress *x, const struct flight *f, struct err *e)
 	msg_put_slice(&m, buf_slice(&f->release_wrap));
 	msg_put_u8(&m, f->release_new);
 	msg_put_id(&m, &f->connection);
+	sha256(msg_slice(&m), f->header);
 	if (!msg_ok(&m) || spool_create(x->spool, &f->attempt, msg_slice(&m), e) != 0)
 		return err_name(e, ERR_STORE_UNWRITABLE, "the spool cannot be written: nothing was "
 		    "sent, the grant is unharmed");
@@ -102,6 +103,7 @@ sent_secret(struct flight *f)
 static void
 answer_put(struct flight *f, const struct http_answer *a, struct msg *m)
 {
+	msg_put_raw(m, f->header, sizeof f->header);
 	msg_put_u8(m, (uint8_t)f->kind);
 	msg_put_u64(m, f->grant_version);
 	msg_put_u64(m, f->release_version);
@@ -133,10 +135,13 @@ take(struct msg *m, struct secret *ret)
 static int
 answer_get(struct slice plain, struct flight *f, struct http_answer *a, struct err *e)
 {
-	struct slice print;
+	struct slice print, header;
 	struct msg m;
 
 	msg_read(&m, plain);
+	header = msg_get_raw(&m, sizeof f->header);
+	if (header.len != sizeof f->header || memcmp(header.p, f->header, header.len) != 0)
+		return err_set(e, V_CORRUPT, "the spool file has the header of another one");
 	f->kind = msg_get_u8(&m);
 	f->grant_version = msg_get_u64(&m);
 	f->release_version = msg_get_u64(&m);
@@ -186,6 +191,7 @@ flight_open(struct egress *x, struct flight *f, struct slice header, struct slic
 
 	if (header_get(header, f, e) != 0)
 		return e->code;
+	sha256(header, f->header);
 	s.wrap = buf_slice(&f->spool_wrap);
 	if (keys_open(x, PURPOSE_GRANT, &s, &plain, e) != 0 ||
 	    answer_get((struct slice){ plain.p, plain.len }, f, ret, e) != 0 ||

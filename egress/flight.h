@@ -20,6 +20,7 @@ struct flight {
 	struct destination	 d;
 	char			 nonce[64], scope[EX_SCOPE];
 	unsigned char		 sent_print[32];
+	unsigned char		 header[32];	/* SHA-256 of the spool file's: no other fits */
 	struct secret		 spool_dek, grant_dek, release_dek;
 	struct buf		 spool_wrap, grant_wrap, release_wrap;
 	bool			 release_new;
@@ -37,7 +38,7 @@ struct flight *flight_new(struct job *j);
 int flight_reserve(struct flight *f, struct err *e);
 
 /* Just before the first byte: makes the spool file. Errors: ERR_STORE_UNWRITABLE. */
-int flight_begin(struct egress *x, const struct flight *f, struct err *e);
+int flight_begin(struct egress *x, struct flight *f, struct err *e);
 /* Seals A into the spool file. FALSE: it is in memory alone (logged). */
 bool flight_keep(struct egress *x, struct flight *f, const struct http_answer *a);
 

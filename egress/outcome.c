@@ -16,6 +16,73 @@
 
 #define WITHOUT_EXPIRY_S	3600
 
+/* ---- secrets stay secret */
+
+/* What must show nowhere but in a sealed grant. */
+#define GRANT_SECRETS 5
+static void
+grant_secrets(const struct flight *f, const struct reply *p,
+    const struct secret *ret[GRANT_SECRETS])
+{
+	ret[0] = &f->app.client_secret;
+	ret[1] = &f->grant.refresh_token;
+	ret[2] = &f->code;
+	ret[3] = &f->flow.verifier;
+	ret[4] = &p->refresh_token;
+}
+
+static void
+redact_all(const struct flight *f, const struct reply *p, char *text)
+{
+	const struct secret *s[GRANT_SECRETS];
+
+	grant_secrets(f, p, s);
+	for (int i = 0; i < GRANT_SECRETS; i++)
+		redact(text, s[i]);
+	redact(text, &p->access_token);
+}
+
+/* Shorter ones are words that may be in a scope by chance. */
+#define SECRET_MIN 8
+
+static bool
+shows_secret(const struct flight *f, const struct reply *p, const void *text, size_t n)
+{
+	const struct secret *s[GRANT_SECRETS];
+
+	grant_secrets(f, p, s);
+	for (int i = 0; i < GRANT_SECRETS; i++)
+		if (s[i]->len >= SECRET_MIN && memmem(text, n, s[i]->p, s[i]->len) != NULL)
+			return true;
+	return false;
+}
+
+static void
+drop_if_secret(const struct flight *f, const struct reply *p, char *text)
+{
+	if (shows_secret(f, p, text, strlen(text)))
+		*text = '\0';
+}
+
+/* Callers and vaultd get what a provider says beside the tokens. One that repeats a grant secret
+ * there is not repeated: the text is dropped. In the token itself it is no token. */
+static int
+keep_secrets(const struct flight *f, struct reply *p, struct exchange_result *ret,
+    struct err *why)
+{
+	if (shows_secret(f, p, p->access_token.p, p->access_token.len))
+		return err_name(why, ERR_BAD_ANSWER, "the access token that the provider sent holds "
+		    "a secret of the grant: it is not handed out");
+	drop_if_secret(f, p, p->scope);
+	drop_if_secret(f, p, ret->account);
+	drop_if_secret(f, p, p->token_type);
+	if (p->token_type[0] == '\0')
+		snprintf(p->token_type, sizeof p->token_type, "Bearer");
+	for (size_t i = 0; i < p->captured.n; i++)
+		drop_if_secret(f, p, p->captured.v[i].value);
+	return 0;
+}
+
 /* ---- may these tokens be used? */
 
 static bool
@@ -164,17 +231,6 @@ find_account(struct egress *x, const struct flight *f, const struct connector *c
 
 /* ---- verdicts */
 
-static void
-redact_all(const struct flight *f, const struct reply *p, char *text)
-{
-	redact(text, &f->app.client_secret);
-	redact(text, &f->grant.refresh_token);
-	redact(text, &f->code);
-	redact(text, &f->flow.verifier);
-	redact(text, &p->access_token);
-	redact(text, &p->refresh_token);
-}
-
 /* Nothing of ours is left of a half-made result. */
 static void
 start_over(struct exchange_result *ret)
@@ -224,6 +280,8 @@ use_tokens(struct egress *x, struct flight *f, const struct connector *c, struct
 		return why.id == ERR_NONE ? postpone(ret, &why, e) :
 					    refuse(x, f, c, p, a, ret, &why);
 	find_account(x, f, c, p, ret);
+	if (keep_secrets(f, p, ret, &why) != 0)
+		return refuse(x, f, c, p, a, ret, &why);
 	return seal_tokens(x, f, c, p, ret, &why) == 0 ? 0 : postpone(ret, &why, e);
 }
 

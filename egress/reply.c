@@ -120,8 +120,8 @@ take_secret(json_t *o, const char *name, struct secret *ret, struct err *e)
 	return secret_set(ret, json_string_value(v), n, e);
 }
 
-static void
-take_text(json_t *v, char *ret, size_t cap)
+void
+reply_text(const json_t *v, char *ret, size_t cap)
 {
 	const char *s = json_string_value(v);
 	size_t n = 0;
@@ -179,7 +179,7 @@ take_scope(json_t *v, struct reply *r)
 	json_t *item;
 
 	if (json_is_string(v)) {
-		take_text(v, r->scope, sizeof r->scope);
+		reply_text(v, r->scope, sizeof r->scope);
 		for (char *p = r->scope; *p != '\0'; p++)
 			if (*p == ',' || *p == '"' || *p == '\\')
 				*p = ' ';
@@ -188,7 +188,7 @@ take_scope(json_t *v, struct reply *r)
 	json_array_foreach(v, i, item) {
 		char one[200] = "";
 
-		take_text(item, one, sizeof one);
+		reply_text(item, one, sizeof one);
 		n += (size_t)snprintf(r->scope + n, sizeof r->scope - n, "%s%s", n > 0 ? " " : "",
 		    one);
 		if (n >= sizeof r->scope) {
@@ -204,21 +204,21 @@ take_error(json_t *o, struct reply *r)
 	json_t *v = json_object_get(o, "error");
 
 	if (json_is_object(v)) {	/* {"error": {"code"|"type": ..., "message": ...}} */
-		take_text(json_object_get(v, "type"), r->error, sizeof r->error);
+		reply_text(json_object_get(v, "type"), r->error, sizeof r->error);
 		if (r->error[0] == '\0')
-			take_text(json_object_get(v, "code"), r->error, sizeof r->error);
-		take_text(json_object_get(v, "message"), r->description, sizeof r->description);
+			reply_text(json_object_get(v, "code"), r->error, sizeof r->error);
+		reply_text(json_object_get(v, "message"), r->description, sizeof r->description);
 		if (r->error[0] == '\0')
 			snprintf(r->error, sizeof r->error, "error");
 		return;
 	}
-	take_text(v, r->error, sizeof r->error);
+	reply_text(v, r->error, sizeof r->error);
 	if (r->error[0] == '\0' && json_is_false(json_object_get(o, "ok")))
 		snprintf(r->error, sizeof r->error, "not_ok");
-	take_text(json_object_get(o, "error_description"), r->description,
+	reply_text(json_object_get(o, "error_description"), r->description,
 	    sizeof r->description);
 	if (r->error[0] != '\0' && r->description[0] == '\0')
-		take_text(json_object_get(o, "message"), r->description, sizeof r->description);
+		reply_text(json_object_get(o, "message"), r->description, sizeof r->description);
 }
 
 /* "a.b.c" into the answer. Never a value that is a grant secret. */
@@ -255,7 +255,7 @@ take_public(json_t *o, const char *path, const struct reply *r, char *ret, size_
 	if (n == 0 || n >= cap || (r->refresh_token.len > 0 &&
 		memmem(s, n, r->refresh_token.p, r->refresh_token.len) != NULL))
 		return;
-	take_text(v, ret, cap);
+	reply_text(v, ret, cap);
 }
 
 static void
@@ -291,7 +291,7 @@ reply_parse(struct slice body, const char *content_type, const struct connector 
 	    take_secret(o, "id_token", &r->id_token, e) != 0)
 		return e->code;
 	snprintf(r->token_type, sizeof r->token_type, "Bearer");
-	take_text(json_object_get(o, "token_type"), r->token_type, sizeof r->token_type);
+	reply_text(json_object_get(o, "token_type"), r->token_type, sizeof r->token_type);
 	if (strcasecmp(r->token_type, "bearer") == 0)
 		snprintf(r->token_type, sizeof r->token_type, "Bearer");
 	take_scope(json_object_get(o, "scope"), r);
@@ -338,10 +338,10 @@ reply_id_token(const struct secret *jwt, const char *client_id, const char *memb
 	o = json_parse((struct slice){ text.p, text.len }, TOKEN_MAX, e);
 	if (!json_is_object(o))
 		return err_set(e, V_CORRUPT, "the ID token's claims are not an object");
-	take_text(json_object_get(o, "iss"), ret->iss, sizeof ret->iss);
-	take_text(json_object_get(o, "nonce"), ret->nonce, sizeof ret->nonce);
+	reply_text(json_object_get(o, "iss"), ret->iss, sizeof ret->iss);
+	reply_text(json_object_get(o, "nonce"), ret->nonce, sizeof ret->nonce);
 	if (member != NULL)
-		take_text(by_path(o, member), ret->account, sizeof ret->account);
+		reply_text(by_path(o, member), ret->account, sizeof ret->account);
 	ret->aud_ok = has_aud(json_object_get(o, "aud"), client_id);
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 #include "common/exchange.h"
 #include "connectors/catalogue.h"
 
@@ -23,7 +25,12 @@ struct reply {
 };
 void reply_done(struct reply *r);
 
-/* V_CORRUPT: not the answer of a token endpoint. V_LIMIT: no secret memory now. CONTENT_TYPE may be "". C may be NULL. */
+/* A provider's text as anybody may see it: printable ASCII, cut to CAP-1 bytes. RET is left alone
+ * when V is no string. */
+void reply_text(const json_t *v, char *ret, size_t cap);
+
+/* V_CORRUPT: not the answer of a token endpoint. V_LIMIT: no secret memory now. CONTENT_TYPE may be
+ * "". C may be NULL. */
 int reply_parse(struct slice body, const char *content_type, const struct connector *c,
     struct reply *ret, struct err *e);
 

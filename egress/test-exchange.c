@@ -477,6 +477,41 @@ TEST(a_provider_that_repeats_secrets_is_not_repeated)
 	forget(&a);
 }
 
+TEST(grant_secrets_beside_the_tokens_are_dropped)
+{
+	AUTO(asked) a = { 0 };
+
+	prepare(&a, EX_REFRESH);
+	rig_serve(&rig, ok("{\"access_token\":\"at-two\",\"token_type\":\"s3cr3t-client\","
+	    "\"expires_in\":60,\"refresh_token\":\"rt-two-the-new\","
+	    "\"scope\":\"files rt-two-the-new rt-one-the-spent\"}"));
+	send_it(&a);
+	rig_result(a.job, NULL, &a.res);
+	rig_served(&rig, NULL, 0);
+	T_EQ(a.res.phase, PHASE_ANSWERED);
+	T_STR(a.res.scope, "");
+	expect_fragment(&a, "\"access_token\":\"at-two\",\"token_type\":\"Bearer\","
+	    "\"scope\":\"files\"");
+	expect_grant(&a, "rt-two-the-new");
+	forget(&a);
+}
+
+TEST(an_access_token_that_holds_a_grant_secret_is_not_handed_out)
+{
+	AUTO(asked) a = { 0 };
+
+	prepare(&a, EX_REFRESH);
+	rig_serve(&rig, ok("{\"access_token\":\"at.rt-one-the-spent\",\"expires_in\":60}"));
+	send_it(&a);
+	rig_result(a.job, NULL, &a.res);
+	rig_served(&rig, NULL, 0);
+	T_EQ(a.res.phase, PHASE_REJECTED);
+	T_EQ(a.res.err.id, ERR_BAD_ANSWER);
+	T_EQ(a.res.release_blob.len, 0);
+	expect_redacted(&a);
+	forget(&a);
+}
+
 /* ---- vaultd taken over */
 
 TEST(app_and_grant_of_different_hosts_are_not_used_together)
@@ -595,6 +630,40 @@ memory_goes(struct rig *r)
 }
 
 /* Our own trouble is never told as the provider's "no": the old refresh token is spent. */
+static void
+spool_file(const struct id *attempt, char out[200])
+{
+	char id[ID_TEXT];
+
+	id_text(attempt, id);
+	snprintf(out, 200, "%.80s/spool/%s.answer", rig.dir, id);
+}
+
+TEST(an_answer_is_not_read_under_another_header)
+{
+	AUTO(asked) a = { 0 };
+	char path[200], page[4096];
+	AUTO_CLOSE int fd = -1;
+	struct job *j;
+
+	prepare(&a, EX_CODE);
+	rig_serve(&rig, ok(TOKENS));
+	send_it(&a);
+	rig_served(&rig, NULL, 0);
+	spool_file(&a.q.attempt, path);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	T_EQ(pread(fd, page, sizeof page, 0), sizeof page);
+	for (size_t i = 0; i + 16 <= sizeof page; i++)
+		if (memcmp(page + i, a.q.connection.b, 16) == 0)
+			page[i] ^= 1;			/* the tokens would be another's */
+	T_EQ(pwrite(fd, page, sizeof page, 0), sizeof page);
+	j = rig_attempt(&rig, &a.q.attempt);
+	T_EQ(j->rc, V_CORRUPT);
+	T_HAS(j->err.text, "header of another");
+	job_free(j);
+	forget(&a);
+}
+
 TEST(what_cannot_be_sealed_now_is_sealed_later)
 {
 	AUTO(asked) a = { 0 };

@@ -80,13 +80,15 @@ session_remove(struct changes *ch, const struct id *pending)
 	changes_remove(ch, TABLE_PENDING, id_key(pending), EXPECT_ANY);
 }
 
-/* An account that changes silently on reconnect is refused. */
+/* An account that changes silently on reconnect is refused, and so is one that nobody can tell. */
 static int
 same_account(const struct connection *c, const struct exchange_result *res, struct err *e)
 {
-	if (c->account[0] == '\0' || res->account[0] == '\0' ||
-	    strcmp(c->account, res->account) == 0)
+	if (c->account[0] == '\0' || strcmp(c->account, res->account) == 0)
 		return 0;
+	if (res->account[0] == '\0')
+		return err_name(e, ERR_ACCOUNT_MISMATCH, "this connection belongs to account '%.100s', "
+		    "and the provider did not say whose the sign-in was", c->account);
 	err_name(e, ERR_ACCOUNT_MISMATCH, "this connection belongs to account '%.100s', and the "
 	    "sign-in was with '%.100s'", c->account, res->account);
 	err_detail(e, "expected", "%s", c->account);

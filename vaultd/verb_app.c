@@ -65,6 +65,17 @@ app_reply(struct request *r)
 
 /* ---- sealing, for Add and SetSecret */
 
+static void
+take_destination(struct app *app, const struct seal_app_result *res)
+{
+	app->connector_version = res->connector_version;
+	snprintf(app->authorization_url, sizeof app->authorization_url, "%s",
+	    res->authorization_url);
+	snprintf(app->token_url, sizeof app->token_url, "%s", res->token_url);
+	snprintf(app->issuer, sizeof app->issuer, "%s", res->issuer);
+	app->iss_required = res->iss_required;
+}
+
 static int
 seal_store(struct request *r, struct slice body, struct err *e)
 {
@@ -76,12 +87,8 @@ seal_store(struct request *r, struct slice body, struct err *e)
 		return e->code;
 	buf_done(&app->blob);
 	app->blob = buf_take(&res.blob);
-	app->connector_version = res.connector_version;
-	snprintf(app->authorization_url, sizeof app->authorization_url, "%s",
-	    res.authorization_url);
-	snprintf(app->token_url, sizeof app->token_url, "%s", res.token_url);
-	snprintf(app->issuer, sizeof app->issuer, "%s", res.issuer);
-	app->iss_required = res.iss_required;
+	if (a->generation == EXPECT_ABSENT)
+		take_destination(app, &res);
 	r->after = app_reply;
 	if (object_put_wrap(r->vault, &r->changes, &app->id, PURPOSE_GRANT,
 		buf_slice(&res.wrap), e) != 0)
@@ -101,11 +108,13 @@ sealed(void *arg, int rc, struct slice body, struct err *e)
 	request_resume(r, rc, e);
 }
 
+/* OLD: what there is, for an app that gets another secret; or zero. */
 static int
-ask_seal(struct request *r)
+ask_seal(struct request *r, const struct sealed *old)
 {
 	struct app_args *a = r->args;
-	struct seal_app q = { .app = a->a.id, .version = a->a.version, .vars = a->a.vars };
+	struct seal_app q = { .app = a->a.id, .version = a->a.version, .vars = a->a.vars,
+		.old = *old };
 	AUTO(msg) m = { 0 };
 
 	snprintf(q.connector, sizeof q.connector, "%s", a->a.connector);
@@ -176,11 +185,21 @@ fill_scopes(struct app_args *a, struct err *e)
 	return 0;
 }
 
+/* RFC 8252 section 7.3: http is for this machine alone. */
 static bool
 is_redirect(const char *uri)
 {
-	return strncmp(uri, "https://", 8) == 0 || strncmp(uri, "http://127.0.0.1", 16) == 0 ||
-	    strncmp(uri, "http://[::1]", 12) == 0 || strncmp(uri, "http://localhost", 16) == 0;
+	static const char *const here[] = { "http://127.0.0.1", "http://[::1]", "http://localhost" };
+
+	if (strncmp(uri, "https://", 8) == 0)
+		return uri[8] != '\0';
+	for (size_t i = 0; i < sizeof here / sizeof *here; i++) {
+		size_t n = strlen(here[i]);
+
+		if (strncmp(uri, here[i], n) == 0 && (uri[n] == ':' || uri[n] == '/'))
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -236,7 +255,7 @@ add_run(struct request *r, struct err *e)
 	changes_put(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ app->name, strlen(app->name) }, EXPECT_ABSENT,
 	    (struct slice){ app->id.b, sizeof app->id.b });
-	return ask_seal(r);
+	return ask_seal(r, &(struct sealed){ 0 });
 }
 
 const struct verb verb_app_add = {
@@ -263,10 +282,17 @@ static int
 set_secret_run(struct request *r, struct err *e)
 {
 	struct app_args *a = r->args;
+	struct app *app = &a->a;
+	AUTO(buf) wrap = { 0 };
+	struct sealed old = { app->id, app->version, buf_slice(&app->blob), { 0 } };
 
-	(void)e;
-	a->a.version++;
-	return ask_seal(r);
+	if (a->client_secret.len == 0)
+		return invalid(e, "client_secret", "a client secret must not be empty");
+	if (object_wrap(r->vault, &app->id, PURPOSE_GRANT, &wrap, e) != 0)
+		return e->code;
+	old.wrap = buf_slice(&wrap);
+	app->version++;
+	return ask_seal(r, &old);
 }
 
 const struct verb verb_app_set_secret = {

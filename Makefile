@@ -157,11 +157,11 @@ deps-test:
 run:		## a vault and a local OAuth provider in the foreground
 	@./setup.sh run
 	@$(MAKE) --no-print-directory all $(BUILD)/example/get-token
-	@BUILD=$(BUILD) tests/run-vault.sh
+	@BUILD=$(BUILD) exec tests/run-vault.sh
 demo:		## the whole story, unattended; ends with "demo: ok"
 	@./setup.sh run
 	@$(MAKE) --no-print-directory all $(BUILD)/example/get-token
-	@BUILD=$(BUILD) tests/demo.sh
+	@BUILD=$(BUILD) exec tests/demo.sh
 
 $(BUILD)/example/get-token: client/example/get-token.c client/vaultd.h $(A)/libvaultd.a
 	@mkdir -p $(@D)

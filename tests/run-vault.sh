@@ -6,8 +6,24 @@ set -euo pipefail
 AT_TTL=${AT_TTL:-300} BED_KEEP=1
 BED=${VAULTD_RUN_DIR:-/tmp/vaultd-run-$(id -u)}
 step() { printf 'run: %s\n' "$*"; }
-trap 'bed_down; step "stopped; everything is in $BED"' EXIT
-trap 'exit 0' INT TERM
+
+# One at a time: a second one would take the directory from under the first. What the vault starts
+# holds the lock too, so that a vault whose script was killed is not run over.
+exec 9>>"$BED.lock"
+if ! flock -n 9; then
+	step "a vault is running from $BED already. Stop it first: kill $(cat "$BED.lock")" >&2
+	exit 1
+fi
+echo $$ >"$BED.lock"
+stop() {
+	set +e
+	trap '' INT TERM
+	bed_down
+	rm -f "$BED.lock"
+	step "stopped; everything is in $BED"
+}
+trap stop EXIT
+trap 'exit 0' INT TERM HUP
 
 step "a new vault in $BED (what an earlier run left there goes)"
 rm -rf "$BED"
@@ -53,6 +69,6 @@ $( [ -n "${DISPLAY:-}" ] || echo "
   vaultctl folder create shared/team        # refused, with the rule that says so
   vaultctl audit verify $BED/state/vaultd/audit
 
-The log is $BED/log/vault. Ctrl-C stops everything.
+The log is $BED/log/vault. Ctrl-C, or kill $$, stops everything.
 T
 wait "$BED_LAUNCH"

@@ -85,11 +85,27 @@ listen_all(struct callback *c)
 		    (both && errno != EADDRINUSE && errno != EACCES);
 	if (good)
 		return;
+	c->taken = true;
 	snprintf(c->why, sizeof c->why, "port %d cannot be listened on: %s", c->port,
 	    strerror(errno));
 	if (c->listener[0] >= 0)
 		close(c->listener[0]);
 	c->listener[0] = -1;
+}
+
+int
+callback_free_port(void)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof sa;
+	int fd = listen_on((void *)&sa, sizeof sa);
+
+	if (fd < 0 || getsockname(fd, (void *)&sa, &n) != 0)
+		sa.sin_port = 0;
+	if (fd >= 0)
+		close(fd);
+	return ntohs(sa.sin_port);
 }
 
 void
@@ -429,11 +445,11 @@ now(void)
 	return t.tv_sec;
 }
 
-int
+enum callback_end
 callback_wait(struct callback *c, int seconds, void (*tick)(void *arg, int left), void *arg,
     struct redirected *ret)
 {
-	long long until = now() + seconds, left;
+	long long until = now() + seconds, left = 0;
 	sigset_t mask, was;
 	int signals, rc = 0;
 
@@ -455,5 +471,6 @@ callback_wait(struct callback *c, int seconds, void (*tick)(void *arg, int left)
 	}
 	close(signals);
 	sigprocmask(SIG_SETMASK, &was, NULL);
-	return rc;
+	return rc > 0 ? CALLBACK_ANSWER : rc < 0 ? CALLBACK_INTERRUPTED :
+	    left > 0 ? CALLBACK_NOTHING : CALLBACK_TIMEOUT;
 }

@@ -22,6 +22,7 @@ struct callback {
 	int	port;
 	int	listener[2];	/* -1: none; `localhost` is two addresses */
 	char	why[160];	/* why there is no listener */
+	bool	taken;		/* another port would do */
 	int	browser;	/* waits for the page at the end; -1: none */
 	char	start[40];	/* the path that leads to the sign-in page */
 	char	url[8192];	/* there */
@@ -49,11 +50,18 @@ bool callback_listens(const struct callback *c);
  * an account of his. Only this user's programs are answered here. */
 void callback_start_url(const struct callback *c, char *ret, size_t cap);
 
-/* Waits at most SECONDS. 1: RET is filled; 0: time is up, or nothing can come any more;
- * -1: interrupted. TICK is called about once a second. Requests for anything but the exact
+enum callback_end {
+	CALLBACK_ANSWER,	/* RET is filled */
+	CALLBACK_TIMEOUT,
+	CALLBACK_NOTHING,	/* nobody listens and standard input ended: nothing can come */
+	CALLBACK_INTERRUPTED,
+};
+/* Waits at most SECONDS. TICK is called about once a second. Requests for anything but the exact
  * path are answered 404. */
-int callback_wait(struct callback *c, int seconds, void (*tick)(void *arg, int left),
-    void *arg, struct redirected *ret);
+enum callback_end callback_wait(struct callback *c, int seconds,
+    void (*tick)(void *arg, int left), void *arg, struct redirected *ret);
+/* A port of 127.0.0.1 that was free a moment ago; 0: there is none. */
+int callback_free_port(void);
 /* The page that the person sees in the browser at the end. */
 void callback_answer(struct callback *c, bool ok, const char *text);
 

@@ -95,6 +95,9 @@ void ctl_table(const json_t *rows, const char *const *members, const char *const
 void ctl_time(json_int_t unix_s, char *out, size_t cap);
 const char *ctl_text(const json_t *o, const char *member);	/* "" when absent */
 
+/* TEXT as one word of a shell's command line. */
+void ctl_quote(const char *text, char *out, size_t cap);
+
 /* Sets a string member unless VALUE is NULL. */
 void ctl_set(json_t *o, const char *key, const char *value);
 /* A secret from --FILE_OPTION, a pipe, or a prompt without echo. Heap, wiped by the caller

@@ -31,15 +31,19 @@ add_rotate_by(struct ctl *c, json_t *p)
 {
 	const char *day = ctl_option(c, "rotate-by"), *end;
 	struct tm tm = { 0 };
+	time_t t;
+	int mday;
 
 	if (day == NULL)
 		return true;
 	end = strptime(day, "%Y-%m-%d", &tm);
-	if (end == NULL || *end != '\0') {
+	mday = tm.tm_mday;
+	t = timegm(&tm);			/* 31 February becomes 3 March */
+	if (end == NULL || *end != '\0' || tm.tm_mday != mday) {
 		ctl_fail(EX_USE, "--rotate-by is a day: 2027-03-31");
 		return false;
 	}
-	json_object_set_new(p, "rotate_by", json_integer((json_int_t)timegm(&tm)));
+	json_object_set_new(p, "rotate_by", json_integer((json_int_t)t));
 	return true;
 }
 
@@ -80,6 +84,9 @@ add(struct ctl *c)
 
 	if (ctl_option(c, "client-id") == NULL)
 		return ctl_fail(EX_USE, "--client-id is required");
+	if (ctl_option(c, "public") != NULL && ctl_option(c, "secret-file") != NULL)
+		return ctl_fail(EX_USE, "--public says that there is no secret, --secret-file that "
+		    "there is");
 	if ((p = add_parameters(c)) == NULL)
 		return EX_USE;
 	if (ctl_option(c, "public") == NULL &&
@@ -146,9 +153,11 @@ delete_it(struct ctl *c)
 
 	if (r == NULL)
 		return c->status;
-	json_decref(r);
-	if (!c->json)
+	if (c->json)
+		ctl_dump(r);
+	else
 		printf("deleted\n");
+	json_decref(r);
 	return EX_OK;
 }
 

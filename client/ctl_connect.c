@@ -84,18 +84,19 @@ forget(struct ctl *c, const char *connection)
 }
 
 static int
-no_answer(struct ctl *c, int rc, const char *redirect_uri)
+no_answer(struct ctl *c, enum callback_end end, const char *redirect_uri)
 {
-	if (rc < 0)
-		return ctl_fail(EX_ABORTED, "interrupted; nothing was connected");
-	if (c->json) {
-		ctl_own_error(c, "no answer came back", "register exactly this redirect URI in the "
-		    "OAuth app, then start again: %s", redirect_uri);
-		return EX_ABORTED;
-	}
-	fprintf(stderr, "error: no answer came back\n"
-	    "next   If the sign-in page complained about the redirect URI, register exactly this\n"
-	    "       one in the OAuth app, then start again:\n       %s\n", redirect_uri);
+	static const char *const said[] = {
+		[CALLBACK_TIMEOUT] = "no answer came back in time",
+		[CALLBACK_NOTHING] = "standard input ended before an address was pasted",
+		[CALLBACK_INTERRUPTED] = "interrupted; nothing was connected",
+	};
+
+	if (end == CALLBACK_TIMEOUT)
+		ctl_own_error(c, said[end], "If the sign-in page complained about the redirect URI, "
+		    "register exactly this one in the OAuth app, then start again: %s", redirect_uri);
+	else
+		ctl_own_error(c, said[end], "Start again.");
 	return EX_ABORTED;
 }
 
@@ -116,6 +117,7 @@ print_connected(struct ctl *c, const json_t *r)
 {
 	const json_t *k = json_object_get(r, "connection");
 	const char *account = ctl_text(k, "account");
+	char path[1024];
 	json_t *item;
 	size_t i;
 
@@ -127,7 +129,8 @@ print_connected(struct ctl *c, const json_t *r)
 	    account);
 	json_array_foreach(json_object_get(r, "warnings"), i, item)
 		ctl_say(stdout, "warning: %s\n", json_string_value(item));
-	printf("next: vaultctl token get %s | ...\n", ctl_text(k, "path"));
+	ctl_quote(ctl_text(k, "path"), path, sizeof path);
+	ctl_say(stdout, "next: vaultctl token get %s | ...\n", path);
 }
 
 /*
@@ -183,49 +186,96 @@ finish(struct ctl *c, struct callback *cb, const struct redirected *back,
 	return EX_OK;
 }
 
-/* From the answer of Begin or Reconnect to the end. FRESH: there is no connection yet. */
-static int
-flow(struct ctl *c, const json_t *begun, bool fresh, long long timeout)
+/* ---- from Begin or Reconnect to the end */
+
+struct sign_in {
+	const char	*method;
+	json_t		*parameters;
+	bool		 fresh;		/* there is no connection yet */
+	json_t		*begun;		/* the answer; NULL: there was an error */
+	struct callback	 cb;
+};
+
+static void
+begin(struct ctl *c, struct sign_in *s)
 {
-	const char *url = ctl_text(begun, "authorization_url");
-	const char *redirect_uri = ctl_text(begun, "redirect_uri");
-	int seconds = (int)json_integer_value(json_object_get(begun, "expires_in"));
+	json_decref(s->begun);
+	s->begun = ctl_call(c, s->method, json_incref(s->parameters));
+	if (s->begun != NULL)
+		callback_open(&s->cb, ctl_text(s->begun, "redirect_uri"),
+		    ctl_text(s->begun, "authorization_url"), ctl_option(c, "paste") != NULL);
+}
+
+/* Somebody has the port. Where the provider takes any (RFC 8252 section 7.3), begun anew. */
+static void
+begin_elsewhere(struct ctl *c, struct sign_in *s)
+{
+	int port;
+
+	if (s->begun == NULL || !s->cb.taken ||
+	    !json_is_true(json_object_get(s->begun, "any_port")) ||
+	    (port = callback_free_port()) == 0)
+		return;
+	callback_close(&s->cb);
+	if (s->fresh)
+		forget(c, ctl_text(s->begun, "connection"));
+	json_object_set_new(s->parameters, "port", json_integer(port));
+	begin(c, s);
+}
+
+static int
+wait_for_it(struct ctl *c, struct sign_in *s, int seconds)
+{
 	bool terminal = isatty(STDERR_FILENO);
+	const char *connection = ctl_text(s->begun, "connection");
 	struct redirected back;
-	struct callback cb;
+	enum callback_end end;
 	int rc;
 
-	if (timeout > 0 && timeout < seconds)
-		seconds = (int)timeout;
-	callback_open(&cb, redirect_uri, url, ctl_option(c, "paste") != NULL);
-	print_start(url, &cb);
-	if (ctl_option(c, "no-browser") == NULL && callback_listens(&cb))
-		open_browser(&cb);
-	rc = callback_wait(&cb, seconds, progress, &terminal, &back);
+	print_start(ctl_text(s->begun, "authorization_url"), &s->cb);
+	if (ctl_option(c, "no-browser") == NULL && callback_listens(&s->cb))
+		open_browser(&s->cb);
+	end = callback_wait(&s->cb, seconds, progress, &terminal, &back);
 	if (terminal)
 		fprintf(stderr, "\r\033[K");
-	if (rc != 1 && fresh)
-		forget(c, ctl_text(begun, "connection"));
-	rc = rc == 1 ? finish(c, &cb, &back, ctl_text(begun, "connection")) :
-	    no_answer(c, rc, redirect_uri);
+	if (end != CALLBACK_ANSWER && s->fresh)
+		forget(c, connection);
+	rc = end == CALLBACK_ANSWER ? finish(c, &s->cb, &back, connection) :
+	    no_answer(c, end, ctl_text(s->begun, "redirect_uri"));
 	explicit_bzero(&back, sizeof back);
-	callback_close(&cb);
+	callback_close(&s->cb);
+	return rc;
+}
+
+/* PARAMETERS is taken. */
+static int
+sign_in(struct ctl *c, const char *method, json_t *parameters, bool fresh)
+{
+	struct sign_in s = { .method = method, .parameters = parameters, .fresh = fresh };
+	long long timeout;
+	int rc = ctl_number(c, "timeout", 1, &timeout), seconds;
+
+	if (rc == 0) {
+		begin(c, &s);
+		begin_elsewhere(c, &s);
+	}
+	if (s.begun != NULL) {
+		seconds = (int)json_integer_value(json_object_get(s.begun, "expires_in"));
+		rc = wait_for_it(c, &s, timeout > 0 && timeout < seconds ? (int)timeout : seconds);
+	} else if (rc == 0) {
+		rc = c->status;
+	}
+	json_decref(s.begun);
+	json_decref(parameters);
 	return rc;
 }
 
 static int
 connect_new(struct ctl *c)
 {
-	json_t *p = json_pack("{s:s}", "connector", c->arg[0]), *scopes = json_array(), *r;
-	long long timeout;
+	json_t *p = json_pack("{s:s}", "connector", c->arg[0]), *scopes = json_array();
 	const char *s;
-	int rc;
 
-	if (ctl_number(c, "timeout", 1, &timeout) != 0) {
-		json_decref(p);
-		json_decref(scopes);
-		return EX_USE;
-	}
 	ctl_set(p, "folder", ctl_option(c, "folder"));
 	ctl_set(p, "name", ctl_option(c, "name"));
 	ctl_set(p, "app", ctl_option(c, "app"));
@@ -234,29 +284,14 @@ connect_new(struct ctl *c)
 	if (json_array_size(scopes) > 0)
 		json_object_set(p, "scopes", scopes);
 	json_decref(scopes);
-	if ((r = ctl_call(c, "vaultd.Connections.Begin", p)) == NULL)
-		return c->status;
-	rc = flow(c, r, true, timeout);
-	json_decref(r);
-	return rc;
+	return sign_in(c, "vaultd.Connections.Begin", p, true);
 }
 
 static int
 reconnect(struct ctl *c)
 {
-	long long timeout;
-	json_t *r;
-	int rc;
-
-	if (ctl_number(c, "timeout", 1, &timeout) != 0)
-		return EX_USE;
-	r = ctl_call(c, "vaultd.Connections.Reconnect",
-	    json_pack("{s:s}", "connection", c->arg[0]));
-	if (r == NULL)
-		return c->status;
-	rc = flow(c, r, false, timeout);
-	json_decref(r);
-	return rc;
+	return sign_in(c, "vaultd.Connections.Reconnect",
+	    json_pack("{s:s}", "connection", c->arg[0]), false);
 }
 
 #define FLOW_HELP \

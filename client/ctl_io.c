@@ -120,14 +120,16 @@ ctl_exit_of(const struct vaultd_error *e)
 	static const struct { const char *name; int status; } known[] = {
 		{ "NotFound", EX_NOT_FOUND }, { "ConnectorUnknown", EX_NOT_FOUND },
 		{ "PermissionDenied", EX_DENIED }, { "PolicyDenied", EX_DENIED },
-		{ "ConnectorDisabled", EX_DENIED }, { "AuthTypeNotAllowed", EX_DENIED },
-		{ "AppRequired", EX_DENIED }, { "AppForbidden", EX_DENIED },
-		{ "IdentityUnknown", EX_DENIED }, { "GrantRevoked", EX_RECONNECT },
-		{ "GrantLostInTransit", EX_RECONNECT }, { "NoRefreshToken", EX_RECONNECT },
-		{ "SigninRequired", EX_RECONNECT }, { "NotReady", EX_RECONNECT },
-		{ "KeyRejected", EX_RECONNECT }, { "UserDenied", EX_ABORTED },
-		{ "SessionExpired", EX_ABORTED }, { "InvalidParameter", EX_USE },
-		{ "NameInvalid", EX_USE },
+		{ "OperatorRequired", EX_DENIED }, { "ConnectorDisabled", EX_DENIED },
+		{ "AuthTypeNotAllowed", EX_DENIED }, { "AppRequired", EX_DENIED },
+		{ "AppForbidden", EX_DENIED }, { "IdentityUnknown", EX_DENIED },
+		{ "GrantRevoked", EX_RECONNECT }, { "GrantLostInTransit", EX_RECONNECT },
+		{ "GrantSuspect", EX_RECONNECT }, { "NoRefreshToken", EX_RECONNECT },
+		{ "SigninRequired", EX_RECONNECT }, { "SigninLost", EX_RECONNECT },
+		{ "ScopeInsufficient", EX_RECONNECT }, { "AccountMismatch", EX_RECONNECT },
+		{ "NotReady", EX_RECONNECT }, { "KeyRejected", EX_RECONNECT },
+		{ "UserDenied", EX_ABORTED }, { "SessionExpired", EX_ABORTED },
+		{ "InvalidParameter", EX_USE }, { "NameInvalid", EX_USE },
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -93,7 +93,7 @@ const struct command commands_policy[] = {
 	    "A bad file keeps the last good set in force.\n\n"
 	    "  vaultctl policy reload\n", reload },
 	{ "policy explain", "ACTION", 1, 1, "folder= connector= auth-type= app=",
-	    "would you be allowed, and by which rule?",
+	    "say whether you would be allowed, and by which rule",
 	    "ACTION is a permission such as conn.create or folder.create.\n"
 	    "  --folder FOLDER --connector CONNECTOR --auth-type TYPE --app APP\n\n"
 	    "  vaultctl policy explain conn.create --folder shared/team --connector github\n",

@@ -54,6 +54,24 @@ ctl_text(const json_t *o, const char *member)
 }
 
 void
+ctl_quote(const char *text, char *out, size_t cap)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	    "_./:@%+=,-";
+	size_t n = 0;
+
+	if (*text != '\0' && text[strspn(text, plain)] == '\0') {
+		snprintf(out, cap, "%s", text);
+		return;
+	}
+	out[n++] = '\'';
+	for (; *text != '\0' && n + 6 < cap; text++)
+		n += (size_t)snprintf(out + n, cap - n, *text == '\'' ? "'\\''" : "%c", *text);
+	out[n++] = '\'';
+	out[n] = '\0';
+}
+
+void
 ctl_set(json_t *o, const char *key, const char *value)
 {
 	if (value != NULL)

@@ -88,6 +88,20 @@ find(int argc, char **argv, size_t *words)
 	return NULL;
 }
 
+/* `vaultctl help connect` is `vaultctl connect --help`. */
+static int
+help(int argc, char **argv)
+{
+	size_t words;
+	const struct command *k = find(argc, argv, &words);
+
+	if (k != NULL)
+		command_usage(k, stdout);
+	else if (argc == 0 || !noun_usage(argv[0], stdout))
+		usage(stdout);
+	return EX_OK;
+}
+
 static int
 unknown_command(int argc, char **argv)
 {
@@ -96,10 +110,8 @@ unknown_command(int argc, char **argv)
 	char said[128];
 	const char *close;
 
-	if (strcmp(argv[0], "help") == 0) {
-		usage(stdout);
-		return EX_OK;
-	}
+	if (strcmp(argv[0], "help") == 0)
+		return help(argc - 1, argv + 1);
 	if ((argc == 1 || is_help(argv[1])) && noun_usage(argv[0], argc == 1 ? stderr : stdout))
 		return argc == 1 ? EX_USE : EX_OK;
 	for (const struct command *const *t = command_tables; *t != NULL; t++)

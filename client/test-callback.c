@@ -111,7 +111,7 @@ TEST(only_our_own_answer_at_the_exact_path_is_taken)
 	T_OK(callback_listens(&c));
 	b.port = c.port;
 	pthread_create(&b.thread, NULL, browse, &b);
-	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), CALLBACK_ANSWER);
 	callback_answer(&c, true, "a <b> & c");
 	pthread_join(b.thread, NULL);
 	callback_close(&c);
@@ -138,7 +138,7 @@ TEST(what_a_browser_is_given_leads_to_the_sign_in_and_does_not_say_it)
 	b.port = c.port;
 	b.target[0] = strchr(start + 7, '/');
 	pthread_create(&b.thread, NULL, browse, &b);
-	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), CALLBACK_ANSWER);
 	callback_answer(&c, true, "done");
 	pthread_join(b.thread, NULL);
 	callback_close(&c);
@@ -178,7 +178,7 @@ TEST(what_another_user_brings_is_not_taken)
 	T_EQ(seteuid(0), 0);
 	/* Root's own connections are taken, so who waits must be somebody else too. */
 	T_EQ(setreuid(65533, 0), 0);
-	T_EQ(callback_wait(&c, 2, no_tick, NULL, &r), 0);
+	T_EQ(callback_wait(&c, 2, no_tick, NULL, &r), CALLBACK_TIMEOUT);
 	T_EQ(setreuid(0, 0), 0);
 	(void)!read(p[0], text, sizeof text - 1);
 	close(p[0]);
@@ -198,7 +198,7 @@ TEST(what_the_provider_refused_comes_through)
 	T_OK(callback_listens(&c));
 	b.port = c.port;
 	pthread_create(&b.thread, NULL, browse, &b);
-	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), CALLBACK_ANSWER);
 	callback_answer(&c, false, "declined");
 	pthread_join(b.thread, NULL);
 	callback_close(&c);
@@ -239,7 +239,7 @@ TEST(a_pasted_address_is_taken)
 	T_HAS(c.why, "not on this machine");
 	c.in.fd = p[0];
 	T_EQ(write(p[1], said, strlen(said)), (ssize_t)strlen(said));
-	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 1);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), CALLBACK_ANSWER);
 	T_STR(r.code, "xyz");
 	callback_close(&c);
 	close(p[1]);
@@ -256,7 +256,7 @@ TEST(nothing_can_come_any_more)
 	callback_open(&c, "http://127.0.0.1:9/cb", URL, true);
 	T_NOT(callback_listens(&c));
 	c.in.fd = p[0];
-	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), 0);
+	T_EQ(callback_wait(&c, 10, no_tick, NULL, &r), CALLBACK_NOTHING);
 	callback_close(&c);
 }
 
@@ -283,7 +283,7 @@ TEST(time_runs_out)
 	struct redirected r;
 
 	open_at(&c, "127.0.0.1", "/cb");
-	T_EQ(callback_wait(&c, 1, no_tick, NULL, &r), 0);
+	T_EQ(callback_wait(&c, 1, no_tick, NULL, &r), CALLBACK_TIMEOUT);
 	callback_close(&c);
 }
 
@@ -301,7 +301,7 @@ TEST(an_interrupt_ends_the_wait_and_not_the_program)
 	struct redirected r;
 
 	open_at(&c, "127.0.0.1", "/cb");
-	T_EQ(callback_wait(&c, 10, interrupt, NULL, &r), -1);
+	T_EQ(callback_wait(&c, 10, interrupt, NULL, &r), CALLBACK_INTERRUPTED);
 	callback_close(&c);
 }
 

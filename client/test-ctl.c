@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "client/ctl.h"
+#include "common/errors.h"
 
 static char printed[8192];
 
@@ -52,6 +53,38 @@ TEST(exit_statuses_are_those_of_the_manual)
 	T_EQ(status_of("org.varlink.service.InvalidParameter", false), EX_USE);
 	T_EQ(status_of("", true), EX_LATER);
 	T_EQ(status_of("", false), EX_FAILED);
+}
+
+/* A script that is told to sign in again must not be told to look for a bug. */
+TEST(what_asks_for_a_sign_in_exits_so)
+{
+	int n = 0;
+
+	for (unsigned id = 1; id < ERR_MAX; id++) {
+		const struct err_row *row = err_row(id);
+
+		if (strncmp(row->advice, "Reconnect", 9) != 0 &&
+		    strncmp(row->advice, "Connect again", 13) != 0)
+			continue;
+		if (status_of(row->name, row->retry) != EX_RECONNECT)
+			fail_msg("%s", row->name);
+		n++;
+	}
+	T_OK(n >= 6);
+}
+
+TEST(a_name_is_one_word_for_a_shell)
+{
+	char out[64];
+
+	ctl_quote("personal/work-1", out, sizeof out);
+	T_STR(out, "personal/work-1");
+	ctl_quote("my work", out, sizeof out);
+	T_STR(out, "'my work'");
+	ctl_quote("it's $x", out, sizeof out);
+	T_STR(out, "'it'\\''s $x'");
+	ctl_quote("", out, sizeof out);
+	T_STR(out, "''");
 }
 
 /* ---- options */

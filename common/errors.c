@@ -19,8 +19,8 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_INVALID_PARAMETER] = { "org.varlink.service.InvalidParameter", V_INVALID,
 	    OWNER_CALLER, false, "Correct the parameter and call again." },
 	[ERR_NOT_FOUND] = { VAULT "NotFound", V_NOT_FOUND, OWNER_CALLER, false,
-	    "Check the name with `vaultctl connection list`; it may exist and not be "
-	    "visible to you." },
+	    "Check the name: `connection list`, `folder list` and `app list` of vaultctl show "
+	    "what you may see." },
 	[ERR_PERMISSION_DENIED] = { VAULT "PermissionDenied", V_DENIED, OWNER_ADMIN, false,
 	    "Ask a governance admin for a role with this permission on the folder." },
 	[ERR_POLICY_DENIED] = { VAULT "PolicyDenied", V_DENIED, OWNER_ADMIN, false,
@@ -30,7 +30,7 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_NAME_INVALID] = { VAULT "NameInvalid", V_INVALID, OWNER_CALLER, false,
 	    "Use 1 to 120 bytes without '/' and control characters." },
 	[ERR_NAME_TAKEN] = { VAULT "NameTaken", V_CONFLICT, OWNER_CALLER, false,
-	    "Choose another name." },
+	    "Choose another name; or reconnect, rename or delete the one there is." },
 	[ERR_CONFLICT] = { VAULT "Conflict", V_CONFLICT, OWNER_CALLER, true,
 	    "Look again: it was changed meanwhile." },
 	[ERR_IN_USE] = { VAULT "InUse", V_STATE, OWNER_CALLER, false,
@@ -55,7 +55,7 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_RECORD_CORRUPT] = { VAULT "RecordCorrupt", V_CORRUPT, OWNER_APPLIANCE, false,
 	    "An operator must look: the stored record was damaged or edited. Restore it "
 	    "from a backup or make the connection anew." },
-	[ERR_SEALED] = { VAULT "Sealed", V_STATE, OWNER_ADMIN, true,
+	[ERR_SEALED] = { VAULT "Sealed", V_STATE, OWNER_APPLIANCE, true,
 	    "An operator must run `vaultctl unseal`." },
 	[ERR_TIMED_OUT] = { VAULT "TimedOut", V_TIMEOUT, OWNER_APPLIANCE, true,
 	    "Retry; if it persists an operator can see why with `vaultctl status`." },
@@ -78,8 +78,6 @@ static const struct err_row rows[ERR_MAX] = {
 	    "Leave out --app: the policy decides which OAuth app is used." },
 	[ERR_AUTH_TYPE_NOT_ALLOWED] = { CONNS "AuthTypeNotAllowed", V_DENIED, OWNER_ADMIN,
 	    false, "Use another authentication type, or ask a governance admin." },
-	[ERR_FOLDER_REQUIRED] = { CONNS "FolderRequired", V_INVALID, OWNER_CALLER, false,
-	    "Name a folder: you have no personal workspace." },
 	[ERR_SESSION_EXPIRED] = { CONNS "SessionExpired", V_STATE, OWNER_CALLER, false,
 	    "Start the sign-in again." },
 	[ERR_STATE_INVALID] = { CONNS "StateInvalid", V_DENIED, OWNER_CALLER, false,
@@ -156,8 +154,9 @@ static const struct err_row rows[ERR_MAX] = {
 	    "stored." },
 	[ERR_WRONG_TENANT] = { TOKEN "WrongTenant", V_PROVIDER, OWNER_ADMIN, false,
 	    "Check the tenant, host or region of the OAuth app." },
-	[ERR_CLOCK_SKEW] = { TOKEN "ClockSkew", V_PROVIDER, OWNER_APPLIANCE, true,
-	    "An operator must correct the host's clock." },
+	[ERR_OPERATOR_REQUIRED] = { VAULT "OperatorRequired", V_DENIED, OWNER_APPLIANCE, false,
+	    "Ask an operator of this vault: root, or a member of operator_group of "
+	    "vaultd.conf." },
 };
 
 static const enum err_id by_class[] = {

@@ -50,7 +50,6 @@ enum err_id {
 	ERR_APP_FORBIDDEN,
 	/* vaultd.Connections */
 	ERR_AUTH_TYPE_NOT_ALLOWED,
-	ERR_FOLDER_REQUIRED,
 	ERR_SESSION_EXPIRED,
 	ERR_STATE_INVALID,	/* state unknown, used, or begun by somebody else */
 	ERR_USER_DENIED,
@@ -82,7 +81,7 @@ enum err_id {
 	ERR_OUTCOME_UNKNOWN,	/* ambiguous: sent, and no answer */
 	ERR_UNPERSISTED,	/* answered, and the commit still fails */
 	ERR_WRONG_TENANT,
-	ERR_CLOCK_SKEW,
+	ERR_OPERATOR_REQUIRED,
 	ERR_SIGNIN_LOST,
 	ERR_MAX,
 };

@@ -109,3 +109,6 @@ const struct connector *catalogue_find(const struct catalogue *c, const char *id
  */
 int connector_expand(const struct connector *c, const char *template,
     const struct ex_vars *vars, char *ret, size_t cap, struct err *e);
+/* Every one of VARS is one of C's variables. Errors: ERR_INVALID_PARAMETER naming it, with what was
+ * probably meant. */
+int connector_check_vars(const struct connector *c, const struct ex_vars *vars, struct err *e);

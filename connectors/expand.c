@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/errors.h"
+#include "common/json.h"
 #include "connectors/catalogue.h"
 
 static int
@@ -94,5 +95,29 @@ connector_expand(const struct connector *c, const char *template,
 	if (strncmp(out, "https://", 8) != 0)
 		return err_name(e, ERR_INVALID_PARAMETER, "the expanded URL is not https");
 	memcpy(ret, out, n + 1);
+	return 0;
+}
+
+int
+connector_check_vars(const struct connector *c, const struct ex_vars *vars, struct err *e)
+{
+	const char *names[EX_VARS], *close;
+
+	for (size_t i = 0; i < c->nvars; i++)
+		names[i] = c->var[i].name;
+	for (size_t i = 0; i < vars->n; i++) {
+		size_t k = 0;
+
+		while (k < c->nvars && strcmp(names[k], vars->v[i].name) != 0)
+			k++;
+		if (k < c->nvars)
+			continue;
+		close = json_suggest(vars->v[i].name, names, c->nvars);
+		err_name(e, ERR_INVALID_PARAMETER, "connector '%s' has no variable '%s'%s%s%s", c->id,
+		    vars->v[i].name, close != NULL ? "; did you mean '" : "",
+		    close != NULL ? close : "", close != NULL ? "'?" : "");
+		err_detail(e, "parameter", "variables");
+		return e->code;
+	}
 	return 0;
 }

@@ -107,6 +107,20 @@ TEST(defaults_fill_and_missing_ones_are_asked_for)
 	connector_done(&c);
 }
 
+TEST(a_variable_that_there_is_not_is_named)
+{
+	struct ex_vars v = { .n = 1, .v = { { "isuer", "https://id.example.com" } } };
+	struct err e = { 0 };
+	struct connector c;
+
+	T_DO(connector_load("connectors/openid.json", &c, &e), e);
+	T_NE(connector_check_vars(&c, &v, &e), 0);
+	T_HAS(e.text, "did you mean 'issuer'?");
+	snprintf(v.v[0].name, EX_NAME, "issuer");
+	T_DO(connector_check_vars(&c, &v, &e), e);
+	connector_done(&c);
+}
+
 int
 main(void)
 {

@@ -67,6 +67,8 @@ destination_expand(const struct connector *c, const struct ex_vars *vars,
 		c->probe_url };
 	struct ex_vars all = *vars;
 
+	if (connector_check_vars(c, vars, e) != 0)
+		return e->code;
 	snprintf(d->connector, sizeof d->connector, "%s", c->id);
 	d->version = c->version;
 	d->client_auth = c->client_auth;

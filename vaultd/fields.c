@@ -56,6 +56,8 @@ decode_string(const struct field *f, const json_t *v, void *args, struct err *e)
 
 	if (text_of(f, v, &s, e) != 0)
 		return e->code;
+	if (s.len == 0 && f->required)
+		return invalid(e, f->name, "is empty");
 	*at(args, f->offset, const char *) = s.p;
 	return 0;
 }

@@ -218,7 +218,7 @@ check_operator(struct request *r)
 {
 	if (r->conn->operator)
 		return 0;
-	return err_name(&r->err, ERR_PERMISSION_DENIED, "%s is for operators: uid 0%s%s",
+	return err_name(&r->err, ERR_OPERATOR_REQUIRED, "%s is for operators: uid 0%s%s",
 	    r->verb->method, r->vault->conf.operator_group[0] != '\0' ? " or group " : "",
 	    r->vault->conf.operator_group);
 }

@@ -65,12 +65,12 @@ TEST(every_type)
 
 TEST(null_and_nothing_are_absent)
 {
-	json_t *o = parse("{\"str\":\"\",\"name\":null,\"secret\":null,\"list\":null}");
+	json_t *o = parse("{\"str\":\"x\",\"name\":null,\"secret\":null,\"list\":null}");
 	struct args a = { .count = 5 };
 	struct err e = { 0 };
 
 	T_DO(fields_decode(fields, o, &a, &e), e);
-	T_STR(a.str, "");
+	T_STR(a.str, "x");
 	T_OK(a.name == NULL && a.secret.p == NULL && a.list.n == 0);
 	T_EQ(a.count, 5);
 	json_decref(o);
@@ -96,6 +96,7 @@ static const struct {
 } refused[] = {
 	{ "{}", "str", "is missing", ERR_INVALID_PARAMETER },
 	{ "{\"str\":null}", "str", "is missing", ERR_INVALID_PARAMETER },
+	{ "{\"str\":\"\"}", "str", "is empty", ERR_INVALID_PARAMETER },
 	{ "{\"str\":1}", "str", "must be a string", ERR_INVALID_PARAMETER },
 	{ "{\"str\":[]}", "str", "must be a string", ERR_INVALID_PARAMETER },
 	{ "{\"str\":\"12345678901\"}", "str", "too long", ERR_INVALID_PARAMETER },

@@ -203,21 +203,23 @@ is_redirect(const char *uri)
 }
 
 static int
-fill_redirect(struct request *r, struct app_args *a, struct err *e)
+fill_redirect(struct request *r, struct app_args *a, const struct connector *k, struct err *e)
 {
 	char id[ID_TEXT];
 
-	if (a->redirect_uri != NULL) {
-		if (!is_redirect(a->redirect_uri))
-			return invalid(e, "redirect_uri",
-			    "a redirect URI is https, or http on a loopback address");
-		snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s", a->redirect_uri);
-		return 0;
-	}
 	/* One per app, so that an answer for one cannot be taken for another's. */
 	id_text(&a->a.id, id);
-	snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s/%s",
-	    r->vault->conf.redirect_base, id);
+	if (a->redirect_uri != NULL)
+		snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s", a->redirect_uri);
+	else
+		snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s/%s",
+		    r->vault->conf.redirect_base, id);
+	if (!is_redirect(a->a.redirect_uri))
+		return invalid(e, "redirect_uri",
+		    "a redirect URI is https, or http on a loopback address");
+	if (k->redirect_https_only && strncmp(a->a.redirect_uri, "https://", 8) != 0)
+		return invalid(e, "redirect_uri", "this provider takes https redirect URIs alone: "
+		    "name one of yours, and paste the address at which the browser ends");
 	return 0;
 }
 
@@ -231,6 +233,7 @@ static int
 add_run(struct request *r, struct err *e)
 {
 	struct app_args *a = r->args;
+	const struct connector *k = catalogue_find(&r->vault->catalogue, a->connector);
 	struct app *app = &a->a;
 	struct slice value;
 
@@ -249,8 +252,10 @@ add_run(struct request *r, struct err *e)
 	snprintf(app->client_auth, sizeof app->client_auth, "%s", or_empty(a->client_auth));
 	snprintf(app->owner_note, sizeof app->owner_note, "%s", or_empty(a->owner));
 	snprintf(app->purpose_note, sizeof app->purpose_note, "%s", or_empty(a->purpose));
-	if (fill_scopes(a, e) != 0 || fill_redirect(r, a, e) != 0)
+	if (fill_scopes(a, e) != 0 || fill_redirect(r, a, k, e) != 0)
 		return e->code;
+	if (app->rotate_by != 0 && app->rotate_by <= app->created)
+		return invalid(e, "rotate_by", "the day by which the secret must be replaced is over");
 	a->generation = EXPECT_ABSENT;
 	changes_put(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ app->name, strlen(app->name) }, EXPECT_ABSENT,

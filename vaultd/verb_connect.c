@@ -142,6 +142,7 @@ struct begin_args {
 	struct place	 place;
 	const char	*app;
 	struct strings	 scopes;
+	int64_t		 port;		/* 0: the one of the app's redirect URI */
 	/* found */
 	struct app	 a;
 	struct pending	 pending;
@@ -157,6 +158,7 @@ static const struct field begin_fields[] = {
 	{ "name", F_NAME, offsetof(struct begin_args, place.name), false, 0 },
 	{ "app", F_STR, offsetof(struct begin_args, app), false, NAME_MAX_LEN },
 	{ "scopes", F_STRINGS, offsetof(struct begin_args, scopes), false, 200 },
+	{ "port", F_INT, offsetof(struct begin_args, port), false, 0 },
 	{ 0 },
 };
 
@@ -253,6 +255,42 @@ choose_app(struct request *r, struct begin_args *a, const struct policy_byoa *by
 	return 0;
 }
 
+/* ---- the redirect URI */
+
+/* RFC 8252 section 7.3: on loopback some providers take any port. */
+static bool
+any_port(const struct request *r, const struct begin_args *a)
+{
+	const struct connector *k = catalogue_find(&r->vault->catalogue, a->place.connector);
+
+	return k != NULL && k->loopback_any_port &&
+	    strncmp(a->a.redirect_uri, "http://", 7) == 0;
+}
+
+static int
+fill_redirect(struct request *r, struct begin_args *a, struct err *e)
+{
+	const char *uri = a->a.redirect_uri, *host_end, *path;
+	size_t cap = sizeof a->pending.redirect_uri;
+
+	if (a->port == 0) {
+		snprintf(a->pending.redirect_uri, cap, "%s", uri);
+		return 0;
+	}
+	if (!any_port(r, a) || a->port < 1024 || a->port > 65535) {
+		err_name(e, ERR_INVALID_PARAMETER, "a port is 1024 to 65535, where any_port says that "
+		    "another than the OAuth app's may be used");
+		err_detail(e, "parameter", "port");
+		return e->code;
+	}
+	host_end = uri + 7 + (uri[7] == '[' ? strcspn(uri + 7, "]") + 1 : strcspn(uri + 7, ":/"));
+	path = host_end + strcspn(host_end, "/");
+	if ((size_t)snprintf(a->pending.redirect_uri, cap, "%.*s:%d%s", (int)(host_end - uri), uri,
+		(int)a->port, path) >= cap)
+		return err_name(e, ERR_INVALID_PARAMETER, "the redirect URI is too long");
+	return 0;
+}
+
 static void
 begin_reply(struct request *r, const struct begin_args *a, const struct begin_result *res)
 {
@@ -260,9 +298,10 @@ begin_reply(struct request *r, const struct begin_args *a, const struct begin_re
 
 	id_text(&a->pending.id, session);
 	id_text(&a->place.id, connection);
-	r->reply = json_pack("{s:s, s:s, s:s, s:s, s:i}", "session", session, "connection",
+	r->reply = json_pack("{s:s, s:s, s:s, s:s, s:i, s:b}", "session", session, "connection",
 	    connection, "authorization_url", res->authorization_url, "redirect_uri",
-	    a->pending.redirect_uri, "expires_in", (int)r->vault->conf.session_seconds);
+	    a->pending.redirect_uri, "expires_in", (int)r->vault->conf.session_seconds,
+	    "any_port", (int)any_port(r, a));
 }
 
 static int
@@ -344,7 +383,6 @@ fill_pending(struct request *r, struct begin_args *a)
 	p->uid = r->conn->peer.uid;
 	p->expires = wall_seconds() + r->vault->conf.session_seconds;
 	snprintf(p->name, sizeof p->name, "%s", a->place.name);
-	snprintf(p->redirect_uri, sizeof p->redirect_uri, "%s", a->a.redirect_uri);
 	session_state(&p->id, a->state);
 	sha256((struct slice){ a->state, strlen(a->state) }, p->state_hash);
 	r->object_id = a->place.id;
@@ -363,6 +401,8 @@ begin_run(struct request *r, struct err *e)
 	    choose_scopes(a, k, &byoa, a->pending.scope, sizeof a->pending.scope, e) != 0)
 		return e->code;
 	a->place.id = id_new();
+	if (fill_redirect(r, a, e) != 0)
+		return e->code;
 	fill_pending(r, a);
 	return ask_begin(r, a, e);
 }
@@ -383,6 +423,7 @@ const struct verb verb_connection_begin = {
 
 static const struct field reconnect_fields[] = {
 	{ "connection", F_STR, offsetof(struct begin_args, connection), true, 0 },
+	{ "port", F_INT, offsetof(struct begin_args, port), false, 0 },
 	{ 0 },
 };
 
@@ -400,8 +441,8 @@ reconnect_run(struct request *r, struct err *e)
 	struct begin_args *a = r->args;
 
 	if (a->t.c.auth_type != AUTH_OAUTH2_CODE)
-		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "a connection of type %s is made "
-		    "anew, not reconnected", auth_type_name(a->t.c.auth_type));
+		return err_name(e, ERR_INVALID_PARAMETER, "a connection of type %s has no sign-in: "
+		    "delete it and create it anew", auth_type_name(a->t.c.auth_type));
 	if (object_app(r->vault, &a->t.c.app, &a->a, NULL, e) != 0)
 		return e->code;
 	a->reconnect = true;
@@ -410,6 +451,8 @@ reconnect_run(struct request *r, struct err *e)
 	a->place.connector = a->t.c.connector;
 	a->place.name = a->t.c.name;
 	snprintf(a->pending.scope, sizeof a->pending.scope, "%s", a->t.c.scope);
+	if (fill_redirect(r, a, e) != 0)
+		return e->code;
 	fill_pending(r, a);
 	return ask_begin(r, a, e);
 }

@@ -23,6 +23,11 @@ async function get(url, init = {}) {
 const post = (url, fields) => get(url, {
 	method: 'POST', body: new URLSearchParams(fields).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' } });
 
+if (!/^https:\/\/.*[?&]redirect_uri=/.test(args[0] || '')) {
+	console.error('usage: authorize.mjs \'AUTHORIZATION-URL\' [--user NAME --password WORD] [--deny] [--print]\n'
+		+ 'The address is the one that vaultctl connect prints; put it in quotes.');
+	process.exit(2);
+}
 const start = new URL(args[0]);
 const back = new URL(start.searchParams.get('redirect_uri'));
 const arrived = (u) => u.origin + u.pathname === back.origin + back.pathname;
@@ -52,8 +57,19 @@ async function sit() {
 	throw new Error('never came back');
 }
 
+// The page at the end. Nobody listens there when pasting is what is left.
+async function load(end) {
+	let r;
+	try { r = await fetch(end); } catch {
+		console.log(`the page at the end does not load: paste this where the sign-in was begun\n${end.href}`);
+		return;
+	}
+	await r.text();
+	console.log(`browser: ${r.status}`);
+}
+
 try {
 	const end = await sit();
 	if (args.includes('--print')) console.log(end.href);
-	else { const r = await fetch(end); await r.text(); console.log(`browser: ${r.status}`); }
+	else await load(end);
 } catch (e) { console.error(String(e.cause || e.message || e)); process.exit(1); }

@@ -136,6 +136,23 @@ refused() {	# STATUS PATTERN COMMAND...
 	ctl $BED_ALICE connection delete pat | grep -q deleted
 }
 
+@test "a name leads where it leads now: after a rename, a delete, a second one of that name" {
+	pat() { printf "pat-good-$1" | ctl $BED_ALICE connection create-pat openid --name a \
+	    --var issuer="$ISSUER" >/dev/null; }
+	pat first
+	[ "$(ctl $BED_ALICE token get a)" = pat-good-first ]
+	ctl $BED_ALICE connection rename a b >/dev/null
+	refused 3 "no connection 'a'" ctl $BED_ALICE token get a
+	pat second
+	[ "$(ctl $BED_ALICE token get a)" = pat-good-second ]
+	[ "$(ctl $BED_ALICE token get b)" = pat-good-first ]
+	ctl $BED_ALICE connection delete a >/dev/null
+	refused 3 "no connection 'a'" ctl $BED_ALICE token get a
+	ctl $BED_ALICE connection rename b a >/dev/null
+	[ "$(ctl $BED_ALICE token get a)" = pat-good-first ]
+	ctl $BED_ALICE connection delete a >/dev/null
+}
+
 @test "rename, list, show, delete" {
 	ctl $BED_ALICE connection rename openid work | grep -q 'personal/work'
 	bed_works "$(token $BED_ALICE work)"

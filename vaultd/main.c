@@ -184,7 +184,7 @@ open_all(struct daemon *d, struct err *e)
 	    confine(v, e) != 0)
 		return e->code;
 	if (dek_cache_new(v->conf.dek_cache_entries, v->conf.dek_cache_seconds, &v->deks, e) !=
-		0 || verified_new(&v->verified, e) != 0 || names_new(v->base, &v->names, e) != 0)
+		0 || object_caches_new(v, e) != 0 || names_new(v->base, &v->names, e) != 0)
 		return e->code;
 	if (open_store(v, e) != 0 || open_journal(v, e) != 0 ||
 	    schedule_new(v, &v->schedule, e) != 0 || hsm_new(v, &v->hsm, e) != 0 ||
@@ -376,6 +376,7 @@ close_all(struct daemon *d)
 	limits_done(&v->limits);
 	store_close(v->store);
 	dek_cache_free(v->deks);
+	object_caches_free(v);
 	secret_free(v->meta_key);
 }
 

@@ -25,12 +25,6 @@ struct verified {
 	struct { struct id id; uint64_t generation; enum table table; } v[VERIFIED_SLOTS];
 };
 
-int
-verified_new(struct verified **ret, struct err *e)
-{
-	*ret = calloc(1, sizeof **ret);
-	return *ret != NULL ? 0 : err_set(e, V_LIMIT, "out of memory");
-}
 
 /* Ids are random, so their first bytes pick the slot; the table shifts equal ids of
  * different tables apart. */
@@ -370,9 +364,60 @@ no_connection(struct err *e, const char *text)
 	return object_not_found(e, "connection", text);
 }
 
+/* ---- where a name was found last: a hint that the record itself confirms, so that nearly every call
+ * saves a search of the index, and nothing has to be kept in step with it. */
+
+#define HINT_SLOTS (1u << 17)		/* 3 MiB, touched as they are used */
+
+struct hints {
+	struct { uint64_t hash; struct id id; } v[HINT_SLOTS];
+};
+
+/* FNV-1a. Who makes two names meet makes one of them slower, no more. */
+static uint64_t
+name_hash(const struct id *folder, const char *name)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	memcpy(&h, folder->b, sizeof h);
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * 0x100000001b3;
+	return h ^ h >> 32;
+}
+
+static bool
+is_named(const struct connection *c, const struct id *folder, const char *name)
+{
+	return id_equal(&c->folder, folder) && strcmp(c->name, name) == 0;
+}
+
+static int
+find_in_folder(struct request *r, const char *name, bool verified, struct target *t,
+    struct err *e)
+{
+	struct vault *v = r->vault;
+	uint64_t hash = name_hash(&t->f.id, name);
+	size_t i = hash % HINT_SLOTS;
+	struct id id;
+
+	if (v->hints->v[i].hash == hash && object_connection(v, &v->hints->v[i].id, verified, &t->c,
+		&t->generation, e) == 0 && is_named(&t->c, &t->f.id, name))
+		return 0;
+	err_clear(e);
+	if (child(v, TABLE_CONNECTION_BY_FOLDER, &t->f.id, name, &id, e) != 0 ||
+	    object_connection(v, &id, verified, &t->c, &t->generation, e) != 0)
+		return e->code;
+	if (!is_named(&t->c, &t->f.id, name))
+		return err_name(e, ERR_RECORD_CORRUPT, "the index of connections was edited");
+	v->hints->v[i].hash = hash;
+	v->hints->v[i].id = id;
+	return 0;
+}
+
 /* Splits "folder/name" at the last slash; a bare name is in the own workspace. */
 static int
-find_id(struct request *r, const char *text, struct folder *f, struct id *ret, struct err *e)
+find_by_name(struct request *r, const char *text, bool verified, struct target *t,
+    struct err *e)
 {
 	const char *slash = strrchr(text, '/');
 	char path[400] = "";
@@ -382,11 +427,21 @@ find_id(struct request *r, const char *text, struct folder *f, struct id *ret, s
 		return no_connection(e, text);
 	if (slash != NULL)
 		snprintf(path, sizeof path, "%.*s", (int)(slash - text), text);
-	if ((rc = object_find_folder(r, path, f, e)) != 0)
-		return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
-	rc = child(r->vault, TABLE_CONNECTION_BY_FOLDER, &f->id,
-	    slash == NULL ? text : slash + 1, ret, e);
+	rc = object_find_folder(r, path, &t->f, e);
+	if (rc == 0)
+		rc = find_in_folder(r, slash == NULL ? text : slash + 1, verified, t, e);
 	return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
+}
+
+static int
+find_by_id(struct request *r, const char *text, const struct id *id, bool verified,
+    struct target *t, struct err *e)
+{
+	int rc = object_connection(r->vault, id, verified, &t->c, &t->generation, e);
+
+	if (rc != 0)
+		return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
+	return object_folder(r->vault, &t->c.folder, &t->f, e);
 }
 
 int
@@ -394,32 +449,40 @@ object_find_connection(struct request *r, const char *text, bool verified,
     struct target *t, struct err *e)
 {
 	struct id id;
-	bool by_id = id_parse(text, &id);
-	int rc;
 
 	r->asked = text;
 	r->asked_for = "connection";
 	/* Whether it exists: nothing shows who may see it, or who may not. */
 	if (verified && r->vault->meta_key == NULL)
 		return no_hsm_yet(e, "connection");
-	if (!by_id && find_id(r, text, &t->f, &id, e) != 0)
+	if ((id_parse(text, &id) ? find_by_id(r, text, &id, verified, t, e) :
+				   find_by_name(r, text, verified, t, e)) != 0)
 		return e->code;
-	rc = object_connection(r->vault, &id, verified, &t->c, &t->generation, e);
-	if (rc != 0)
-		return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
-	if (by_id && object_folder(r->vault, &t->c.folder, &t->f, e) != 0)
-		return e->code;
-	if (!by_id && !id_equal(&t->f.id, &t->c.folder))
-		return err_name(e, ERR_RECORD_CORRUPT, "the index of connections was edited");
 	if (t->f.class == FOLDER_PERSONAL && t->f.owner == r->conn->peer.uid &&
 	    owner_agrees(r, &t->f, e) != 0)
 		return e->code;
 	object_set_folder(r, &t->f);
 	object_set_name(r, t->c.name);
-	r->object_id = id;
+	r->object_id = t->c.id;
 	r->object.connector = t->c.connector;
 	r->object.auth_type = auth_type_name(t->c.auth_type);
 	return 0;
+}
+
+int
+object_caches_new(struct vault *v, struct err *e)
+{
+	v->verified = calloc(1, sizeof *v->verified);
+	v->hints = calloc(1, sizeof *v->hints);
+	return v->verified != NULL && v->hints != NULL ? 0 :
+	    err_set(e, V_LIMIT, "out of memory");
+}
+
+void
+object_caches_free(struct vault *v)
+{
+	free(v->verified);
+	free(v->hints);
 }
 
 int

@@ -12,8 +12,6 @@
 
 #include "vaultd/request.h"
 
-struct verified;
-
 /* Parents of the top folders; no records of their own. */
 extern const struct id root_personal, root_shared;
 
@@ -89,5 +87,6 @@ json_t *object_connection_json(struct request *r, const struct target *t);
 json_t *object_app_json(const struct app *a, uint64_t generation);
 json_t *object_folder_json(struct request *r, const struct folder *f);
 
-/* Records whose tag was checked at this generation. */
-int verified_new(struct verified **ret, struct err *e);
+/* What makes look-ups fast: records whose tag was checked, and where names were found. */
+int object_caches_new(struct vault *v, struct err *e);
+void object_caches_free(struct vault *v);

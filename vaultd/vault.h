@@ -18,6 +18,7 @@ struct egress;
 struct hsm;
 struct names;
 struct schedule;
+struct hints;
 struct verified;
 
 struct vault {
@@ -32,7 +33,8 @@ struct vault {
 	struct egress		*egress;	/* typed calls to vault-egress */
 	struct dek_cache	*deks;
 	struct names		*names;
-	struct verified		*verified;	/* records whose tag was checked */
+	struct verified		*verified;	/* objects.c: records whose tag was checked */
+	struct hints		*hints;		/* objects.c: where names were found */
 	struct schedule		*schedule;	/* due index, refresh */
 	struct conn		*conns, *dirty;
 	struct buf		 spare_input;	/* see conn.c */

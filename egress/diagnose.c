@@ -54,10 +54,13 @@ meaning_of(enum exchange_kind kind, const char *code)
 	return ERR_PROVIDER_REFUSED;
 }
 
+/* What begins like a secret at the end of a text that is whole is a word, until it is so long. */
+#define PART_MIN 16
+
 void
-redact(char *text, const struct secret *secret)
+redact(char *text, size_t cap, const struct secret *secret)
 {
-	size_t len = strlen(text);
+	size_t len = strlen(text), least = len + 1 == cap ? 4 : PART_MIN;
 	char *at = text;
 
 	if (secret->len < 4)
@@ -65,8 +68,8 @@ redact(char *text, const struct secret *secret)
 	for (; (at = memmem(at, len - (size_t)(at - text), secret->p, secret->len)) != NULL;
 	    at += secret->len)
 		memset(at, '*', secret->len);
-	/* Texts are cut: the beginning of a secret may be what is left of it. */
-	for (size_t n = secret->len < len ? secret->len : len; n >= 4; n--)
+	/* A text that fills its place was cut: the beginning of a secret may be what is left. */
+	for (size_t n = secret->len < len ? secret->len : len; n >= least; n--)
 		if (memcmp(text + len - n, secret->p, n) == 0) {
 			memset(text + len - n, '*', n);
 			break;

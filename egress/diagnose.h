@@ -15,5 +15,6 @@
 void diagnose(enum exchange_kind kind, const struct http_answer *a, const struct reply *p,
     struct exchange_result *ret);
 
-/* Takes every occurrence of SECRET out of TEXT, and one that is cut off at its end. */
-void redact(char *text, const struct secret *secret);
+/* Takes every occurrence of SECRET out of TEXT, which has room for CAP bytes, and one that is cut
+ * off at its end. */
+void redact(char *text, size_t cap, const struct secret *secret);

@@ -32,14 +32,14 @@ grant_secrets(const struct flight *f, const struct reply *p,
 }
 
 static void
-redact_all(const struct flight *f, const struct reply *p, char *text)
+redact_all(const struct flight *f, const struct reply *p, char *text, size_t cap)
 {
 	const struct secret *s[GRANT_SECRETS];
 
 	grant_secrets(f, p, s);
 	for (int i = 0; i < GRANT_SECRETS; i++)
-		redact(text, s[i]);
-	redact(text, &p->access_token);
+		redact(text, cap, s[i]);
+	redact(text, cap, &p->access_token);
 }
 
 /* Shorter ones are words that may be in a scope by chance. */
@@ -303,8 +303,8 @@ outcome_judge(struct egress *x, struct flight *f, const struct http_answer *a,
 	if (rc == V_LIMIT) {
 		rc = postpone(ret, &why, e);
 	} else {
-		redact_all(f, &p, p.error);
-		redact_all(f, &p, p.description);
+		redact_all(f, &p, p.error, sizeof p.error);
+		redact_all(f, &p, p.description, sizeof p.description);
 		diagnose(f->kind, a, rc == 0 ? &p : NULL, ret);
 		rc = ret->phase == PHASE_ANSWERED ? use_tokens(x, f, c, &p, a, ret, e) : 0;
 	}

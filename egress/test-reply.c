@@ -142,13 +142,29 @@ TEST(known_secrets_leave_the_text)
 	char same[] = "all **** here ****";
 
 	T_EQ(secret_set(&s, "s3cr3t-token", 12, &e), 0);
-	redact(text, &s);
+	redact(text, sizeof text, &s);
 	T_STR(text, "token ************ is not ************");
-	redact(cut, &s);		/* descriptions are cut at 511 */
+	redact(cut, sizeof cut, &s);		/* descriptions are cut at 511 */
 	T_STR(cut, "it was *********");
 	T_EQ(secret_set(&stars, "****", 4, &e), 0);
-	redact(same, &stars);
+	redact(same, sizeof same, &stars);
 	T_STR(same, "all **** here ****");
+}
+
+/* "invalid_client" decides whose move it is, and a client secret may begin with "client". */
+TEST(a_word_that_a_secret_begins_with_stays)
+{
+	AUTO(secret) s = { 0 };
+	struct err e;
+	char code[64] = "invalid_client", part[64] = "it was client-secret-0123", most[] = "a client-s";
+
+	T_EQ(secret_set(&s, "client-secret-0123456789", 24, &e), 0);
+	redact(code, sizeof code, &s);
+	T_STR(code, "invalid_client");
+	redact(part, sizeof part, &s);	/* a provider that cuts it itself */
+	T_STR(part, "it was ******************");
+	redact(most, sizeof most, &s);
+	T_STR(most, "a ********");
 }
 
 TEST(an_end_may_be_said_as_a_time)

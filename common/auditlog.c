@@ -184,6 +184,7 @@ struct verify {
 	bool			(*each)(void *, uint64_t, struct slice);
 	void			*arg;
 	bool			 stop, first;
+	uint64_t		 first_segment;	/* the one that holds the first line */
 	uint64_t		 retained;	/* a line says: removed up to here */
 	uint64_t		 noted;		/* the first line that says so, 0 = none */
 	char			 note[300];
@@ -308,6 +309,8 @@ verify_segment(struct verify *v, uint64_t seq, bool last, struct err *e)
 	bool ok = true;
 
 	audit_segment_name(seq, v->r->file);
+	if (v->first)
+		v->first_segment = seq;
 	if (audit_segment_map(v->dir, seq, &text, &mapped, e) != 0)
 		return false;
 	if (!v->first && seq != v->r->head.seq + 1) {
@@ -338,6 +341,7 @@ verify_ends(struct verify *v)
 {
 	if (v->r->first_seq > 1 && v->retained + 1 < v->r->first_seq) {
 		v->r->head.seq = v->r->first_seq - 1;
+		audit_segment_name(v->first_segment, v->r->file);
 		fault(v, AUDIT_MISSING, 0, "the oldest segments are gone and no line says that "
 		    "retention removed them: lines are missing before the first,");
 		return;

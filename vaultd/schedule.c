@@ -1,7 +1,7 @@
 /*
  * schedule.c - the due index: one timer for the earliest entry; nothing scans everything.
  *
- * An entry that fires is moved a minute on before its refresh starts (a lease), so that a
+ * An entry that fires is moved a minute on before its work starts (a lease), so that a
  * crash loses nothing; the commit adds the real next one, and an entry that turns out
  * early is just moved on. On-demand refreshes do not pass through here and so go first.
  */
@@ -16,6 +16,7 @@
 #include "common/role.h"
 #include "vaultd/attempt.h"
 #include "vaultd/connect.h"
+#include "vaultd/connect_session.h"
 #include "vaultd/introspect.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
@@ -181,9 +182,15 @@ moved(struct job *j)
 	schedule_poke(v->schedule);
 }
 
+/* A session stays due until it is gone: it is not while its exchange is under way. */
 static bool
 wants_lease(struct vault *v, const struct due *d)
 {
+	AUTO(pending) p = { 0 };
+	struct err e;
+
+	if (d->kind == DUE_PENDING)
+		return session_load(v, &d->id, &p, &e) == 0;
 	return d->kind == DUE_REFRESH && still_due(v, d);
 }
 

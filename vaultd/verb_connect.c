@@ -304,6 +304,13 @@ begin_reply(struct request *r, const struct begin_args *a, const struct begin_re
 	    "any_port", (int)any_port(r, a));
 }
 
+/* The session's end may be the next thing that is due. */
+static void
+begin_stored(struct request *r)
+{
+	schedule_poke(r->vault->schedule);
+}
+
 static int
 begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
     struct err *e)
@@ -329,6 +336,7 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 	    (struct slice){ a->pending.id.b, sizeof a->pending.id.b }, EXPECT_ABSENT,
 	    buf_slice(&rec));
 	due_put(&r->changes, a->pending.expires * 1000, &a->pending.id, DUE_PENDING);
+	r->after = begin_stored;
 	return 0;
 }
 

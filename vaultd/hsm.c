@@ -46,6 +46,17 @@ hsm_is_ready(const struct hsm *h)
 	    (h->status.state == KEY_READY || h->status.state == KEY_SUSPECT);
 }
 
+int
+hsm_need(const struct hsm *h, struct err *e)
+{
+	if (hsm_is_ready(h))
+		return 0;
+	err_name(e, ERR_HSM_UNAVAILABLE, "the HSM is %s: %.200s", key_state_name(h->status.state),
+	    h->status.text);
+	err_detail(e, "state", "%s", key_state_name(h->status.state));
+	return (int)e->code;
+}
+
 /* ---- the metadata key */
 
 static void
@@ -285,10 +296,7 @@ hsm_unwrap(struct hsm *h, const struct id *record, struct slice wrap,
 	struct unwrap *u = NULL;
 	struct err e;
 
-	if (!hsm_is_ready(h)) {
-		err_name(&e, ERR_HSM_UNAVAILABLE, "the HSM is %s: %.200s",
-		    key_state_name(h->status.state), h->status.text);
-		err_detail(&e, "state", "%s", key_state_name(h->status.state));
+	if (hsm_need(h, &e) != 0) {
 		done(arg, (int)e.code, &none, &e);
 		return;
 	}

@@ -15,6 +15,8 @@ int hsm_new(struct vault *v, struct hsm **ret, struct err *e);
 const struct key_status *hsm_status(const struct hsm *h);
 /* Would a question be answered? */
 bool hsm_is_ready(const struct hsm *h);
+/* The same as an error: ERR_HSM_UNAVAILABLE, with state and reason. */
+int hsm_need(const struct hsm *h, struct err *e);
 
 /* The release key of RECORD. DONE on the loop; DEK is borrowed, empty on error. Fails at
  * once with ERR_HSM_UNAVAILABLE while the token is away. */

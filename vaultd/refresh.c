@@ -556,10 +556,7 @@ may_start(struct vault *v, const struct connection *c, struct err *e)
 		return err_name(e, ERR_BUSY, "the vault is stopping");
 	if (!egress_is_up(v->egress))
 		return err_name(e, ERR_EGRESS_UNAVAILABLE, "vault-egress is not running");
-	if (!hsm_is_ready(v->hsm))
-		return err_name(e, ERR_HSM_UNAVAILABLE, "the HSM is %s: %.200s",
-		    key_state_name(hsm_status(v->hsm)->state), hsm_status(v->hsm)->text);
-	return 0;
+	return hsm_need(v->hsm, e);
 }
 
 static bool

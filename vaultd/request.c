@@ -14,6 +14,7 @@
 #include "common/role.h"
 #include "vaultd/audit_line.h"
 #include "vaultd/conn.h"
+#include "vaultd/hsm.h"
 #include "vaultd/names.h"
 #include "vaultd/objects.h"
 #include "vaultd/quick.h"
@@ -284,6 +285,8 @@ decide_and_run(struct request *r)
 {
 	int rc = check(r);
 
+	if (rc == 0 && r->verb->flags & VERB_HSM)
+		rc = hsm_need(r->vault->hsm, &r->err);
 	if (rc == 0)
 		rc = r->verb->run(r, &r->err);
 	if (rc == REQUEST_WAIT)

@@ -51,6 +51,7 @@ enum {
 	VERB_OPERATOR	= 8,	/* operator only, whatever policy says */
 	VERB_UNSEALED	= 16,	/* refused while the vault is sealed */
 	VERB_NAMED	= 32,	/* needs the caller's name although action is ACT_NONE */
+	VERB_HSM	= 64,	/* needs the HSM: refused at once while it is away */
 };
 
 struct verb {

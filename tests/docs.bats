@@ -34,7 +34,7 @@ setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; cd "$BED_ROOT"; }
 	for k in $(sed -n 's/^	{ "\([a-z_0-9]*\)", K_.*/\1/p' connectors/keys.c); do
 		grep -qE "^\.It Ic $k( |\$)" docs/man/vault-connector.5 || { echo "$k"; return 1; }
 	done
-	for k in $(grep -o 'keys\[\] = {[^}]*}' <(tr -d '\n' <policy/load.c) | grep -o '"[a-z_]*"' | tr -d '"' | sort -u); do
+	for k in $(grep -o 'keys\[\] = {[^}]*}' <(cat policy/load*.c | tr -d '\n') | grep -o '"[a-z_]*"' | tr -d '"' | sort -u); do
 		grep -qE "^\.(It )?Ic $k( |\$)" docs/man/vault-policy.5 || { echo "$k"; return 1; }
 	done
 	for a in $(grep -o '"[a-z]*\.[a-z_]*"' policy/roles.c | tr -d '"'); do
@@ -44,7 +44,7 @@ setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; cd "$BED_ROOT"; }
 @test "the schemas have the keys of connector and policy files, and no other" {
 	diff <(sed -n 's/^	{ "\([a-z_0-9]*\)", K_.*/\1/p' connectors/keys.c | sort) \
 	    <(python3 -c 'import json; print("\n".join(k for k in json.load(open("docs/connector.schema.json"))["properties"] if k[0] != "$"))' | sort)
-	for k in $(grep -o 'keys\[\] = {[^}]*}' <(tr -d '\n' <policy/load.c) | grep -o '"[a-z_]*"' | tr -d '"' | sort -u); do
+	for k in $(grep -o 'keys\[\] = {[^}]*}' <(cat policy/load*.c | tr -d '\n') | grep -o '"[a-z_]*"' | tr -d '"' | sort -u); do
 		grep -q "\"$k\": {" docs/policy.schema.json || { echo "$k"; return 1; }
 	done
 	for f in connectors/*.json policy/examples/*.json; do

@@ -1,0 +1,131 @@
+/*
+ * load_assign.c - `assign` and `mandatory`: who gets which policy. Read after all policies are
+ * known.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/load.h"
+
+static int
+read_set_ref(struct loader *l, const char *ptr, json_t *v, int *ret)
+{
+	if (json_is_null(v)) {
+		*ret = NO_SET;
+		return 0;
+	}
+	*ret = json_is_string(v) ? load_set_find(l->p, json_string_value(v)) : -1;
+	return *ret >= 0 ? 0 : load_bad(l, ptr, false, "expected the name of a policy, or null");
+}
+
+static int
+add_assign(struct loader *l, struct assign **v, size_t *n, struct assign a)
+{
+	struct assign *w = reallocarray(*v, *n + 1, sizeof *w);
+
+	if (w == NULL)
+		return load_no_memory(l);
+	*v = w;
+	w[(*n)++] = a;
+	return 0;
+}
+
+static int
+read_users(struct loader *l, json_t *o)
+{
+	struct policy *p = l->p;
+	const char *name;
+	json_t *v;
+	char at[LOAD_POINTER];
+	struct assign a = { 0 };
+
+	if (!json_is_object(o))
+		return load_bad(l, "/assign/users", false, "expected an object");
+	json_object_foreach(o, name, v) {
+		load_join(at, sizeof at, "/assign/users", name);
+		if (read_set_ref(l, at, v, &a.set) != 0)
+			return l->e->code;
+		if (!load_uid(l, name, &a.uid)) {
+			load_warn(l, at, "matches nobody: there is no user", name);
+			continue;
+		}
+		for (size_t i = 0; i < p->nusers; i++)
+			if (p->user[i].uid == a.uid)
+				return load_bad(l, at, true, "user '%.60s' is assigned twice",
+				    name);
+		if (add_assign(l, &p->user, &p->nusers, a) != 0)
+			return l->e->code;
+	}
+	return 0;
+}
+
+static int
+read_group(struct loader *l, const char *ptr, json_t *o)
+{
+	static const char *const keys[] = { "group", "policy", "priority", NULL };
+	struct policy *p = l->p;
+	json_t *name, *prio, *set;
+	char at[LOAD_POINTER];
+	struct assign a = { 0 };
+
+	if (load_keys(l, ptr, o, keys) != 0)
+		return l->e->code;
+	name = json_object_get(o, "group");
+	prio = json_object_get(o, "priority");
+	set = json_object_get(o, "policy");
+	if (!json_is_string(name) || !json_is_integer(prio) || set == NULL)
+		return load_bad(l, ptr, false,
+		    "expected group, policy and priority (lowest wins)");
+	a.priority = json_integer_value(prio);
+	if (read_set_ref(l, load_join(at, sizeof at, ptr, "policy"), set, &a.set) != 0)
+		return l->e->code;
+	for (size_t i = 0; i < p->ngroups; i++)
+		if (p->group[i].priority == a.priority)
+			return load_bad(l, load_join(at, sizeof at, ptr, "priority"), false,
+			    "another group has priority %lld too", (long long)a.priority);
+	if (!load_gid(l, json_string_value(name), &a.gid)) {
+		load_warn(l, ptr, "matches nobody: there is no group", json_string_value(name));
+		return 0;
+	}
+	return add_assign(l, &p->group, &p->ngroups, a);
+}
+
+int
+load_assign(struct loader *l, json_t *o)
+{
+	static const char *const keys[] = { "tenant", "groups", "users", NULL };
+	struct policy *p = l->p;
+	json_t *v, *item;
+	size_t i;
+	char at[64];
+
+	if (load_keys(l, "/assign", o, keys) != 0)
+		return l->e->code;
+	if ((v = json_object_get(o, "tenant")) != NULL) {
+		if (p->has_tenant)
+			return load_bad(l, "/assign/tenant", true, "the tenant is assigned twice");
+		p->has_tenant = true;
+		if (read_set_ref(l, "/assign/tenant", v, &p->tenant) != 0)
+			return l->e->code;
+	}
+	if ((v = json_object_get(o, "groups")) != NULL && !json_is_array(v))
+		return load_bad(l, "/assign/groups", false, "expected an array");
+	json_array_foreach(v, i, item) {
+		snprintf(at, sizeof at, "/assign/groups/%zu", i);
+		if (read_group(l, at, item) != 0)
+			return l->e->code;
+	}
+	v = json_object_get(o, "users");
+	return v == NULL ? 0 : read_users(l, v);
+}
+
+int
+load_mandatory(struct loader *l, json_t *v)
+{
+	if (l->p->mandatory != NO_SET)
+		return load_bad(l, "/mandatory", true, "the mandatory policy is named twice");
+	if (read_set_ref(l, "/mandatory", v, &l->p->mandatory) != 0)
+		return l->e->code;
+	return 0;
+}

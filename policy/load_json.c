@@ -1,0 +1,132 @@
+/*
+ * load_json.c - what all readers of policy files need: errors with their place, warnings, and
+ * which keys an object may have.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/load.h"
+
+int
+load_bad(struct loader *l, const char *ptr, bool key, const char *fmt, ...)
+{
+	char text[260];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	return json_err_at(l->e, ERR_POLICY_INVALID, l->file, l->text, ptr, key, "%s", text);
+}
+
+int
+load_bad_in(struct loader *l, const char *ptr, const char *member, bool key,
+    const char *text)
+{
+	char at[LOAD_POINTER];
+
+	return load_bad(l, load_join(at, sizeof at, ptr, member), key, "%s", text);
+}
+
+int
+load_no_memory(struct loader *l)
+{
+	return err_set(l->e, V_LIMIT, "out of memory");
+}
+
+void
+load_warn(struct loader *l, const char *ptr, const char *what, const char *name)
+{
+	struct policy *p = l->p;
+	struct policy_warning *w = reallocarray(p->warning, p->nwarnings + 1, sizeof *w);
+	int line = 1, column = 1;
+
+	if (w == NULL)
+		return;
+	p->warning = w;
+	json_where(l->text, ptr, false, &line, &column);
+	snprintf(w[p->nwarnings++].text, sizeof w->text, "%.120s:%d:%d: %s '%.80s'", l->file,
+	    line, column, what, name);
+}
+
+char *
+load_join(char *out, size_t cap, const char *ptr, const char *name)
+{
+	size_t n = (size_t)snprintf(out, cap, "%s/", ptr);
+
+	for (; *name != '\0' && n + 3 < cap; name++) {
+		if (*name == '~' || *name == '/') {
+			out[n++] = '~';
+			out[n++] = *name == '~' ? '0' : '1';
+		} else {
+			out[n++] = *name;
+		}
+	}
+	out[n < cap ? n : cap - 1] = '\0';
+	return out;
+}
+
+bool
+load_is_note(const char *key)
+{
+	return strcmp(key, "$schema") == 0 || strcmp(key, "$comment") == 0;
+}
+
+/* A secret never belongs here; its value is not repeated. */
+static bool
+looks_secret(const char *key)
+{
+	static const char *const words[] = { "client_secret", "secret", "password", "token",
+		"access_token", "refresh_token", "pin", "api_key", "private_key", NULL };
+
+	for (const char *const *w = words; *w != NULL; w++)
+		if (strcasecmp(*w, key) == 0)
+			return true;
+	return false;
+}
+
+static int
+unknown(struct loader *l, const char *ptr, const char *key, const char *const *names)
+{
+	char at[LOAD_POINTER];
+	size_t n = 0;
+	const char *close;
+
+	while (names[n] != NULL)
+		n++;
+	load_join(at, sizeof at, ptr, key);
+	if (looks_secret(key))
+		return load_bad(l, at, true, "'%.60s' looks like a secret: policy files hold none. "
+		    "Store it with `vaultctl app add` and name the app in `app_ref`", key);
+	close = json_suggest(key, names, n);
+	return load_bad(l, at, true, "unknown key '%.60s'%s%s%s", key,
+	    close != NULL ? "; did you mean '" : "", close != NULL ? close : "",
+	    close != NULL ? "'?" : "");
+}
+
+int
+load_keys(struct loader *l, const char *ptr, json_t *o, const char *const *names)
+{
+	const char *key;
+	json_t *v;
+
+	if (!json_is_object(o))
+		return load_bad(l, ptr, false, "expected an object");
+	json_object_foreach(o, key, v) {
+		const char *const *n = names;
+
+		while (*n != NULL && strcmp(*n, key) != 0)
+			n++;
+		if (*n == NULL && !load_is_note(key))
+			return unknown(l, ptr, key, names);
+	}
+	return 0;
+}
+
+struct where
+load_where(struct loader *l, const char *ptr)
+{
+	return (struct where){ l->index, strdup(ptr) };
+}

@@ -10,6 +10,7 @@
 
 #include "client/ctl.h"
 #include "common/json.h"
+#include "common/suggest.h"
 
 const struct command *const command_tables[] = {
 	commands_connect, commands_connection, commands_token, commands_app, commands_folder,
@@ -107,8 +108,7 @@ unknown_command(int argc, char **argv)
 {
 	const char *names[64];
 	size_t n = 0;
-	char said[128];
-	const char *close;
+	char said[128], close[SUGGEST_TEXT];
 
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc - 1, argv + 1);
@@ -119,10 +119,9 @@ unknown_command(int argc, char **argv)
 			names[n++] = k->name;
 	snprintf(said, sizeof said, "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
 	    argc > 1 && argv[1][0] != '-' ? argv[1] : "");
-	close = json_suggest(said, names, n);
-	fprintf(stderr, "error: there is no command '%s'%s%s%s\nnext   vaultctl --help lists them\n",
-	    said, close != NULL ? "; did you mean '" : "", close != NULL ? close : "",
-	    close != NULL ? "'?" : "");
+	suggest_text(said, names, n, close);
+	fprintf(stderr, "error: there is no command '%s'%s\nnext   vaultctl --help lists them\n",
+	    said, close);
 	return EX_USE;
 }
 

@@ -45,6 +45,3 @@ int json_err_at(struct err *e, unsigned id, const char *file, struct slice text,
 bool json_quote(struct buf *out, const char *s, size_t len);
 /* The same into a secret. */
 int json_quote_secret(struct secret *out, const char *s, size_t len, struct err *e);
-
-/* Edit distance helper: the closest of N names to WORD, or NULL if none is close. */
-const char *json_suggest(const char *word, const char *const *names, size_t n);

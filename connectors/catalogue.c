@@ -12,6 +12,8 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
+#include "common/scope.h"
+#include "common/suggest.h"
 #include "connectors/keys.h"
 
 #define FILE_MAX	(256u << 10)
@@ -92,8 +94,7 @@ read_strings(struct reader *r, const struct connector_key *k, const char *ptr, j
 	if (!json_is_array(v) || json_array_size(v) > CONNECTOR_LIST)
 		return bad(r, ptr, false, "expected an array of at most 16 strings");
 	json_array_foreach(v, i, item) {
-		if (!json_is_string(item) || json_string_length(item) == 0 ||
-		    strpbrk(json_string_value(item), " \"\\") != NULL)
+		if (!json_is_string(item) || !scope_valid(json_string_value(item)))
 			return bad(r, ptr, false, "expected strings without spaces and quotes");
 		if ((to[(*n)++] = strdup(json_string_value(item))) == NULL)
 			return err_set(r->e, V_LIMIT, "out of memory");
@@ -141,18 +142,16 @@ static int
 unknown_key(struct reader *r, const char *ptr, const char *name,
     const struct connector_key *keys)
 {
-	const char *names[64], *close;
+	const char *names[64];
 	size_t n = 0;
-	char text[200];
+	char close[SUGGEST_TEXT], text[200];
 
 	while (n < 64 && keys[n].name != NULL) {
 		names[n] = keys[n].name;
 		n++;
 	}
-	close = json_suggest(name, names, n);
-	snprintf(text, sizeof text, "unknown key '%.60s'%s%s%s", name,
-	    close != NULL ? "; did you mean '" : "", close != NULL ? close : "",
-	    close != NULL ? "'?" : "");
+	suggest_text(name, names, n, close);
+	snprintf(text, sizeof text, "unknown key '%.60s'%s", name, close);
 	return bad(r, ptr, true, text);
 }
 

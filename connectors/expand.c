@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/errors.h"
-#include "common/json.h"
+#include "common/suggest.h"
 #include "connectors/catalogue.h"
 
 static int
@@ -101,7 +101,8 @@ connector_expand(const struct connector *c, const char *template,
 int
 connector_check_vars(const struct connector *c, const struct ex_vars *vars, struct err *e)
 {
-	const char *names[EX_VARS], *close;
+	const char *names[EX_VARS];
+	char close[SUGGEST_TEXT];
 
 	for (size_t i = 0; i < c->nvars; i++)
 		names[i] = c->var[i].name;
@@ -112,10 +113,9 @@ connector_check_vars(const struct connector *c, const struct ex_vars *vars, stru
 			k++;
 		if (k < c->nvars)
 			continue;
-		close = json_suggest(vars->v[i].name, names, c->nvars);
-		err_name(e, ERR_INVALID_PARAMETER, "connector '%s' has no variable '%s'%s%s%s", c->id,
-		    vars->v[i].name, close != NULL ? "; did you mean '" : "",
-		    close != NULL ? close : "", close != NULL ? "'?" : "");
+		suggest_text(vars->v[i].name, names, c->nvars, close);
+		err_name(e, ERR_INVALID_PARAMETER, "connector '%s' has no variable '%s'%s", c->id,
+		    vars->v[i].name, close);
 		err_detail(e, "parameter", "variables");
 		return e->code;
 	}

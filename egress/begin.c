@@ -6,6 +6,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "common/scope.h"
 #include "egress/discovery.h"
 #include "egress/egress.h"
 #include "egress/http.h"
@@ -146,14 +147,6 @@ seal_app_perform(struct job *j, struct err *e)
 
 /* ---- EGRESS_BEGIN: no network, keys alone */
 
-static bool
-asks_openid(const char *scope)
-{
-	const char *p = strstr(scope, "openid");
-
-	return p != NULL && (p == scope || p[-1] == ' ') && (p[6] == '\0' || p[6] == ' ');
-}
-
 static int
 make_flow(const struct begin *q, const struct app_secret *app, struct flow_secret *f,
     struct err *e)
@@ -167,7 +160,7 @@ make_flow(const struct begin *q, const struct app_secret *app, struct flow_secre
 	random_bytes(raw, sizeof raw);
 	rc = secret_set(&f->verifier, text, b64url_encode(raw, sizeof raw, text), e);
 	explicit_bzero(text, sizeof text);
-	if (asks_openid(q->scope)) {
+	if (scope_has(q->scope, "openid")) {
 		random_bytes(raw, 16);
 		b64url_encode(raw, 16, f->nonce);
 	}

@@ -9,6 +9,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/log.h"
+#include "common/scope.h"
 #include "egress/account.h"
 #include "egress/diagnose.h"
 #include "egress/egress.h"
@@ -85,17 +86,6 @@ keep_secrets(const struct flight *f, struct reply *p, struct exchange_result *re
 
 /* ---- may these tokens be used? */
 
-static bool
-has_word(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *p = text; (p = strstr(p, word)) != NULL; p += n)
-		if ((p == text || p[-1] == ' ') && (p[n] == '\0' || p[n] == ' '))
-			return true;
-	return false;
-}
-
 /*
  * What a provider says it granted must hold what the connector cannot do without.
  * offline_access shows in the refresh token; many providers do not list it. At a sign-in
@@ -110,7 +100,7 @@ check_scopes(const struct flight *f, const struct connector *c, const struct rep
 	for (size_t i = 0; i < c->nmandatory; i++) {
 		const char *s = c->scopes_mandatory[i];
 
-		if (has_word(p->scope, s) ||
+		if (scope_has(p->scope, s) ||
 		    (strcmp(s, "offline_access") == 0 && p->refresh_token.len > 0))
 			continue;
 		return err_name(e, ERR_SCOPE_INSUFFICIENT, "scope '%.60s' is required and was not "

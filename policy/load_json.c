@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/suggest.h"
 #include "policy/load.h"
 
 int
@@ -92,7 +93,7 @@ unknown(struct loader *l, const char *ptr, const char *key, const char *const *n
 {
 	char at[LOAD_POINTER];
 	size_t n = 0;
-	const char *close;
+	char close[SUGGEST_TEXT];
 
 	while (names[n] != NULL)
 		n++;
@@ -100,10 +101,8 @@ unknown(struct loader *l, const char *ptr, const char *key, const char *const *n
 	if (looks_secret(key))
 		return load_bad(l, at, true, "'%.60s' looks like a secret: policy files hold none. "
 		    "Store it with `vaultctl app add` and name the app in `app_ref`", key);
-	close = json_suggest(key, names, n);
-	return load_bad(l, at, true, "unknown key '%.60s'%s%s%s", key,
-	    close != NULL ? "; did you mean '" : "", close != NULL ? close : "",
-	    close != NULL ? "'?" : "");
+	suggest_text(key, names, n, close);
+	return load_bad(l, at, true, "unknown key '%.60s'%s", key, close);
 }
 
 int

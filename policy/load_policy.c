@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/scope.h"
 #include "policy/load.h"
 
 static int
@@ -122,10 +123,13 @@ read_scopes(struct loader *l, const char *ptr, json_t *v, struct connector_rules
 
 	if (v != NULL && !json_is_array(v))
 		return load_bad_in(l, ptr, "scopes", false, "expected an array of scopes");
-	json_array_foreach(v, i, item)
-		if (!json_is_string(item) ||
-		    load_add_text(&c->scopes, &c->nscopes, json_string_value(item)) != 0)
-			return load_bad_in(l, ptr, "scopes", false, "expected strings");
+	json_array_foreach(v, i, item) {
+		if (!json_is_string(item) || !scope_valid(json_string_value(item)))
+			return load_bad_in(l, ptr, "scopes", false,
+			    "expected strings of one scope each");
+		if (load_add_text(&c->scopes, &c->nscopes, json_string_value(item)) != 0)
+			return load_no_memory(l);
+	}
 	return 0;
 }
 

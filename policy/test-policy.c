@@ -275,6 +275,8 @@ TEST(mistakes_say_where_and_what)
 		{ "{\"policies\": {\"a\": {}, \"a\": {}}}", "p.json:" },
 		{ "{\"policies\": {\"a\": {\"shared\": {\"except\": [\"role:ghost\"]}}}}",
 		    "p.json:1:" },
+		{ "{\"policies\": {\"a\": {\"connectors\": {\"github\": {\"byoa\":"
+		    "{\"scopes\": [\"a b\"]}}}}}}", "strings of one scope each" },
 		{ "[]", "expected an object" },
 		{ "{", "p.json:1:" },
 	};

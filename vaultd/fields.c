@@ -9,6 +9,7 @@
 #include "common/exchange.h"
 #include "common/json.h"
 #include "common/secret.h"
+#include "common/suggest.h"
 #include "vaultd/record.h"
 #include "vaultd/verb.h"
 
@@ -207,15 +208,15 @@ find(const struct field *f, const char *name)
 static int
 unknown(const struct field *f, const char *name, struct err *e)
 {
-	const char *known[32], *close;
+	const char *known[32];
+	char close[SUGGEST_TEXT];
 	size_t n = 0;
 
 	for (; f->name != NULL && n < sizeof known / sizeof *known; f++)
 		known[n++] = f->name;
-	if ((close = json_suggest(name, known, n)) == NULL)
-		return invalid(e, name, "is not one of this method's");
-	err_name(e, ERR_INVALID_PARAMETER,
-	    "parameter '%.60s' is not one of this method's; did you mean '%s'?", name, close);
+	suggest_text(name, known, n, close);
+	err_name(e, ERR_INVALID_PARAMETER, "parameter '%.60s' is not one of this method's%s", name,
+	    close);
 	err_detail(e, "parameter", "%s", name);
 	return e->code;
 }

@@ -9,6 +9,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/role.h"
+#include "common/scope.h"
 #include "vaultd/conn.h"
 #include "vaultd/egress.h"
 #include "vaultd/objects.h"
@@ -170,16 +171,10 @@ invalid(struct err *e, const char *parameter, const char *text)
 static int
 fill_scopes(struct app_args *a, struct err *e)
 {
-	char *to = a->a.scope;
-	size_t cap = sizeof a->a.scope;
-
 	for (size_t i = 0; i < a->scopes.n; i++) {
-		size_t n = strlen(to);
-
-		if (strpbrk(a->scopes.v[i], " \"\\") != NULL || *a->scopes.v[i] == '\0')
+		if (!scope_valid(a->scopes.v[i]))
 			return invalid(e, "scopes", "a scope must not be empty or hold spaces");
-		if ((size_t)snprintf(to + n, cap - n, "%s%s", n > 0 ? " " : "",
-			a->scopes.v[i]) >= cap - n)
+		if (!scope_add(a->a.scope, sizeof a->a.scope, a->scopes.v[i]))
 			return invalid(e, "scopes", "the scopes are too many");
 	}
 	return 0;

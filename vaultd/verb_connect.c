@@ -9,6 +9,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/role.h"
+#include "common/scope.h"
 #include "vaultd/conn.h"
 #include "vaultd/connect_session.h"
 #include "vaultd/egress.h"
@@ -181,27 +182,12 @@ begin_args_done(void *args)
 	pending_done(&a->pending);
 }
 
-static bool
-scope_has(const char *scope, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = scope; (at = strstr(at, word)) != NULL; at += n)
-		if ((at == scope || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
-			return true;
-	return false;
-}
-
 static int
-scope_add(char *scope, size_t cap, const char *word, struct err *e)
+add_scope(char *scope, size_t cap, const char *word, struct err *e)
 {
-	size_t n = strlen(scope);
-
-	if (scope_has(scope, word))
-		return 0;
-	if (strpbrk(word, " \"\\") != NULL || *word == '\0')
+	if (!scope_valid(word))
 		return err_name(e, ERR_INVALID_PARAMETER, "'%.60s' is not one scope", word);
-	if ((size_t)snprintf(scope + n, cap - n, "%s%s", n > 0 ? " " : "", word) >= cap - n)
+	if (!scope_add(scope, cap, word))
 		return err_name(e, ERR_INVALID_PARAMETER, "the scopes are too many");
 	return 0;
 }
@@ -216,18 +202,18 @@ choose_scopes(const struct begin_args *a, const struct connector *k,
 
 	*ret = '\0';
 	for (size_t i = 0; rc == 0 && i < k->nmandatory; i++)
-		rc = scope_add(ret, cap, k->scopes_mandatory[i], e);
+		rc = add_scope(ret, cap, k->scopes_mandatory[i], e);
 	if (a->scopes.n > 0) {
 		for (size_t i = 0; rc == 0 && i < a->scopes.n; i++)
-			rc = scope_add(ret, cap, a->scopes.v[i], e);
+			rc = add_scope(ret, cap, a->scopes.v[i], e);
 	} else if (byoa->scopes != NULL) {
 		for (size_t i = 0; rc == 0 && i < byoa->nscopes; i++)
-			rc = scope_add(ret, cap, byoa->scopes[i], e);
+			rc = add_scope(ret, cap, byoa->scopes[i], e);
 	} else if (a->a.scope[0] != '\0') {
 		snprintf(ret + strlen(ret), cap - strlen(ret), "%s%s", *ret ? " " : "", a->a.scope);
 	} else {
 		for (size_t i = 0; rc == 0 && i < k->ndefault; i++)
-			rc = scope_add(ret, cap, k->scopes_default[i], e);
+			rc = add_scope(ret, cap, k->scopes_default[i], e);
 	}
 	return rc;
 }

@@ -56,6 +56,10 @@ extern const struct command commands_connect[], commands_connection[], commands_
     commands_app[], commands_folder[], commands_connector[], commands_policy[],
     commands_audit[], commands_vault[];			/* end with a zeroed row */
 
+/* Commands in files of their own. */
+int ctl_check_policy(struct ctl *c);
+int ctl_check_connectors(struct ctl *c);
+
 /* The option's value, "" for a flag that was given, NULL when not; the I-th of a
  * repeatable one. */
 const char *ctl_option(const struct ctl *c, const char *name);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "client/ctl.h"
-#include "connectors/catalogue.h"
 
 /* ---- folders */
 
@@ -107,35 +106,16 @@ connector_show(struct ctl *c)
 	return EX_OK;
 }
 
-static int
-connector_check(struct ctl *c)
-{
-	struct connector k;
-	struct err e;
-	int bad = 0;
-
-	for (int i = 0; i < c->nargs; i++) {
-		if (connector_load(c->arg[i], &k, &e) != 0) {
-			fprintf(stderr, "%s\n", e.text);
-			bad = 1;
-			continue;
-		}
-		printf("%s: ok: %s, version %u%s%s\n", c->arg[i], k.id, k.version,
-		    k.unverified != NULL ? "; unverified: " : "",
-		    k.unverified != NULL ? k.unverified : "");
-		connector_done(&k);
-	}
-	return bad ? EX_FAILED : EX_OK;
-}
-
 const struct command commands_connector[] = {
 	{ "connector list", "", 0, 0, "", "list the catalogue",
 	    "  vaultctl connector list\n", connector_list },
 	{ "connector show", "CONNECTOR", 1, 1, "", "show one connector",
 	    "  vaultctl connector show github\n", connector_show },
 	{ "connector check", "FILE...", 1, ARGS_MAX, "", "check connector files, without a vault",
-	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where.\n\n"
+	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where. With --json standard\n"
+	    "output is an array of {file, line, column, message, suggestion}, empty when all is\n"
+	    "well.\n\n"
 	    "  vaultctl connector check /usr/share/vaultd/connectors/*.json\n",
-	    connector_check },
+	    ctl_check_connectors },
 	{ 0 },
 };

@@ -4,28 +4,6 @@
 #include <stdio.h>
 
 #include "client/ctl.h"
-#include "policy/policy.h"
-
-static int
-check(struct ctl *c)
-{
-	const struct policy_warning *w;
-	struct policy *p;
-	struct err e;
-	size_t n;
-
-	if (policy_load_files(c->arg, (size_t)c->nargs, NULL, NULL, false, &p, &e) != 0) {
-		fprintf(stderr, "%s\n", e.text);
-		return EX_FAILED;
-	}
-	n = policy_warnings(p, &w);
-	for (size_t i = 0; i < n; i++)
-		fprintf(stderr, "warning: %s\n", w[i].text);
-	printf("ok: %d file%s, hash %.16s\n", c->nargs, c->nargs == 1 ? "" : "s",
-	    policy_hash(p));
-	policy_unref(p);
-	return EX_OK;
-}
 
 static int
 print_policy(struct ctl *c, json_t *r)
@@ -84,9 +62,14 @@ explain(struct ctl *c)
 }
 
 const struct command commands_policy[] = {
-	{ "policy check", "FILE...", 1, ARGS_MAX, "", "check policy files, without a vault",
-	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where.\n\n"
-	    "  vaultctl policy check /etc/vaultd/policy.d/*.json\n", check },
+	{ "policy check", "FILE...", 1, ARGS_MAX, "connectors=",
+	    "check policy files, without a vault",
+	    "Exit status 1: a file is wrong; FILE:LINE:COLUMN says where, of all that is wrong.\n"
+	    "All files of the vault belong together: give them all. With --json standard output\n"
+	    "is an array of {file, line, column, message, suggestion}, empty when all is well.\n"
+	    "  --connectors DIRECTORY  names of connectors must be in it; without, in\n"
+	    "                          /usr/share/vaultd/connectors if there is one\n\n"
+	    "  vaultctl policy check /etc/vaultd/policy.d/*.json\n", ctl_check_policy },
 	{ "policy show", "", 0, 0, "", "what is in force",
 	    "  vaultctl policy show\n", show },
 	{ "policy reload", "", 0, 0, "", "read the files again",

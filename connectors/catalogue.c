@@ -142,7 +142,7 @@ static int
 unknown_key(struct reader *r, const char *ptr, const char *name,
     const struct connector_key *keys)
 {
-	const char *names[64];
+	const char *names[64], *suggestion;
 	size_t n = 0;
 	char close[SUGGEST_TEXT], text[200];
 
@@ -150,9 +150,12 @@ unknown_key(struct reader *r, const char *ptr, const char *name,
 		names[n] = keys[n].name;
 		n++;
 	}
-	suggest_text(name, names, n, close);
+	suggestion = suggest_text(name, names, n, close);
 	snprintf(text, sizeof text, "unknown key '%.60s'%s", name, close);
-	return bad(r, ptr, true, text);
+	bad(r, ptr, true, text);
+	if (suggestion != NULL)
+		err_detail(r->e, "suggestion", "%s", suggestion);
+	return r->e->code;
 }
 
 static int read_vars(struct reader *r, const char *ptr, json_t *v);
@@ -521,4 +524,14 @@ catalogue_find(const struct catalogue *c, const char *id)
 	struct connector key = { .id = (char *)id };
 
 	return c->n == 0 ? NULL : bsearch(&key, c->v, c->n, sizeof *c->v, by_id);
+}
+
+const char **
+catalogue_ids(const struct catalogue *c)
+{
+	const char **v = calloc(c->n + 1, sizeof *v);
+
+	for (size_t i = 0; v != NULL && i < c->n; i++)
+		v[i] = c->v[i].id;
+	return v;
 }

@@ -99,6 +99,9 @@ int connector_load(const char *path, struct connector *ret, struct err *e);
 int connector_parse(const char *file, struct slice text, struct connector *ret, struct err *e);
 void connector_done(struct connector *c);
 void catalogue_done(struct catalogue *c);
+/* The ids, in order, C->n of them; the array is the caller's to free(), the texts are borrowed.
+ * NULL: out of memory. */
+const char **catalogue_ids(const struct catalogue *c);
 const struct connector *catalogue_find(const struct catalogue *c, const char *id);
 
 /*

@@ -17,30 +17,46 @@
 #define FILE_MAX	(4u << 20)
 
 /* Definitions of all files first, then what refers to them. */
-static int
-read_pass(struct loader *l, const struct source *s, int index, int pass)
+static void
+read_definitions(struct loader *l, const struct source *s)
 {
 	static const char *const keys[] = { "policies", "roles", "grants", "assign",
 		"mandatory", NULL };
 	json_t *v;
 
-	l->file = s->path;
-	l->index = index;
-	l->text = buf_slice(&s->text);
-	if (pass == 0) {
-		if (load_keys(l, "", s->o, keys) != 0)
-			return l->e->code;
-		if ((v = json_object_get(s->o, "policies")) != NULL && load_policies(l, v) != 0)
-			return l->e->code;
-		v = json_object_get(s->o, "roles");
-		return v == NULL ? 0 : load_roles(l, v);
+	if (load_keys(l, "", s->o, keys) != 0)
+		l->incomplete = true;
+	if ((v = json_object_get(s->o, "policies")) != NULL)
+		load_policies(l, v);
+	if ((v = json_object_get(s->o, "roles")) != NULL)
+		load_roles(l, v);
+}
+
+static void
+read_references(struct loader *l, const struct source *s)
+{
+	json_t *v;
+
+	if ((v = json_object_get(s->o, "grants")) != NULL)
+		load_grants(l, v);
+	if ((v = json_object_get(s->o, "mandatory")) != NULL)
+		load_mandatory(l, v);
+	if ((v = json_object_get(s->o, "assign")) != NULL)
+		load_assign(l, v);
+}
+
+static void
+each_file(struct loader *l, const struct source *s, size_t n,
+    void (*reader)(struct loader *l, const struct source *s))
+{
+	for (size_t i = 0; i < n; i++) {
+		if (s[i].o == NULL)
+			continue;
+		l->file = s[i].path;
+		l->index = (int)i;
+		l->text = buf_slice(&s[i].text);
+		reader(l, &s[i]);
 	}
-	if ((v = json_object_get(s->o, "grants")) != NULL && load_grants(l, v) != 0)
-		return l->e->code;
-	if ((v = json_object_get(s->o, "mandatory")) != NULL && load_mandatory(l, v) != 0)
-		return l->e->code;
-	v = json_object_get(s->o, "assign");
-	return v == NULL ? 0 : load_assign(l, v);
 }
 
 static void
@@ -61,33 +77,41 @@ hash_sources(struct policy *p, const struct source *s, size_t n)
 	hex_encode(h, sizeof h, p->hash);
 }
 
-static int
-compile(const struct source *s, size_t n, const struct policy_names *names,
-    const struct policy_known *known, struct policy **ret, struct err *e)
+static struct policy *
+new_policy(const struct source *s, size_t n, struct err *e)
 {
-	struct loader l = { .names = names, .known = known, .e = e };
 	struct policy *p = calloc(1, sizeof *p);
-	int rc;
 
-	if (p == NULL)
-		return err_set(e, V_LIMIT, "out of memory");
+	if (p == NULL) {
+		err_set(e, V_LIMIT, "out of memory");
+		return NULL;
+	}
 	atomic_init(&p->refs, 1);
 	p->tenant = p->mandatory = NO_SET;
-	l.p = p;
-	rc = roles_builtin(p, e);
 	for (size_t i = 0; i < n; i++)
 		p->file[p->nfiles++] = strdup(s[i].path);
-	for (int pass = 0; rc == 0 && pass < 2; pass++)
-		for (size_t i = 0; rc == 0 && i < n; i++)
-			rc = read_pass(&l, &s[i], (int)i, pass);
-	if (rc == 0)
-		rc = load_check_excepts(&l, s);
-	if (rc != 0) {
-		policy_free(p);
-		return rc;
+	roles_builtin(p, e);
+	return p;
+}
+
+/* E is set already where a file could not be read; the others are looked at all the same. */
+static int
+compile(const struct source *s, size_t n, const struct policy_reading *how,
+    struct policy **ret, struct err *e)
+{
+	struct loader l = { .how = how, .incomplete = e->code != 0, .e = e };
+
+	if ((l.p = new_policy(s, n, e)) == NULL)
+		return e->code;
+	each_file(&l, s, n, read_definitions);
+	each_file(&l, s, n, read_references);
+	load_check_excepts(&l, s);
+	if (e->code != 0) {
+		policy_free(l.p);
+		return e->code;
 	}
-	hash_sources(p, s, n);
-	*ret = p;
+	hash_sources(l.p, s, n);
+	*ret = l.p;
 	return 0;
 }
 
@@ -115,26 +139,40 @@ free_sources(struct source *s, size_t n)
 	}
 }
 
+static int
+read_source(const char *path, const struct policy_reading *how, struct source *s, struct err *e)
+{
+	s->path = strdup(path);
+	if (how->check_owner && check_owner(path, e) != 0)
+		return e->code;
+	if ((s->o = json_parse_file(path, FILE_MAX, &s->text, e)) == NULL)
+		return err_rename(e, ERR_POLICY_INVALID);
+	return 0;
+}
+
 int
-policy_load_files(const char *const *paths, size_t n, const struct policy_names *names,
-    const struct policy_known *known, bool owner, struct policy **ret, struct err *e)
+policy_load_files(const char *const *paths, size_t n, const struct policy_reading *how,
+    struct policy **ret, struct err *e)
 {
 	struct source s[POLICY_FILES] = { 0 };
-	int rc = 0;
+	struct err one;
+	int rc;
 
+	err_clear(e);
 	if (n > POLICY_FILES)
 		return err_name(e, ERR_POLICY_INVALID, "more than %d policy files", POLICY_FILES);
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		s[i].path = strdup(paths[i]);
-		if (owner)
-			rc = check_owner(paths[i], e);
-		if (rc == 0 &&
-		    (s[i].o = json_parse_file(paths[i], FILE_MAX, &s[i].text, e)) == NULL)
-			rc = err_rename(e, ERR_POLICY_INVALID);
+	for (size_t i = 0; i < n; i++) {
+		if (read_source(paths[i], how, &s[i], &one) == 0)
+			continue;
+		if (how->faults != NULL)
+			faults_add(how->faults, paths[i], &one);
+		if (e->code == 0)
+			*e = one;
 	}
-	if (rc == 0)
-		rc = compile(s, n, names, known, ret, e);
+	rc = compile(s, n, how, ret, e);
 	free_sources(s, n);
+	if (how->faults != NULL)
+		faults_sort(how->faults);
 	return rc;
 }
 
@@ -146,18 +184,15 @@ is_json(const struct dirent *de)
 	return n > 5 && strcmp(de->d_name + n - 5, ".json") == 0 && de->d_name[0] != '.';
 }
 
-int
-policy_load(const char *dir, const struct policy_names *names,
-    const struct policy_known *known, bool owner, struct policy **ret, struct err *e)
+/* The paths of DIR's files in order; returns how many, E is set where that is not all. */
+static int
+list_files(const char *dir, char **paths, struct err *e)
 {
 	struct dirent **found = NULL;
-	char *paths[POLICY_FILES] = { 0 };
-	int n, rc = 0, kept = 0;
+	int n = scandir(dir, &found, is_json, alphasort), kept = 0;
 
-	if (owner && check_owner(dir, e) != 0)
-		return e->code;
-	if ((n = scandir(dir, &found, is_json, alphasort)) < 0)
-		return err_errno(e, "%s", dir);
+	if (n < 0)
+		err_errno(e, "%s", dir);
 	for (int i = 0; i < n; i++) {
 		if (kept < POLICY_FILES &&
 		    asprintf(&paths[kept], "%s/%s", dir, found[i]->d_name) > 0)
@@ -166,31 +201,44 @@ policy_load(const char *dir, const struct policy_names *names,
 	}
 	free(found);
 	if (n > POLICY_FILES)
-		rc = err_name(e, ERR_POLICY_INVALID, "%s: more than %d files", dir, POLICY_FILES);
-	if (rc == 0)
-		rc = policy_load_files((const char *const *)paths, (size_t)kept, names, known,
-		    owner, ret, e);
-	for (int i = 0; i < kept; i++)
-		free(paths[i]);
-	return rc;
+		err_name(e, ERR_POLICY_INVALID, "%s: more than %d files", dir, POLICY_FILES);
+	return kept;
 }
 
 int
-policy_parse(const char *file, const char *text, size_t len,
-    const struct policy_names *names, const struct policy_known *known,
+policy_load(const char *dir, const struct policy_reading *how, struct policy **ret,
+    struct err *e)
+{
+	char *paths[POLICY_FILES] = { 0 };
+	int n = 0;
+
+	err_clear(e);
+	if (!how->check_owner || check_owner(dir, e) == 0)
+		n = list_files(dir, paths, e);
+	if (e->code == 0)
+		policy_load_files((const char *const *)paths, (size_t)n, how, ret, e);
+	else if (how->faults != NULL)
+		faults_add(how->faults, dir, e);
+	for (int i = 0; i < n; i++)
+		free(paths[i]);
+	return e->code;
+}
+
+int
+policy_parse(const char *file, const char *text, size_t len, const struct policy_reading *how,
     struct policy **ret, struct err *e)
 {
 	struct source s = { .path = strdup(file) };
-	int rc = 0;
 
+	err_clear(e);
 	if (!buf_add(&s.text, text, len))
-		rc = err_set(e, V_LIMIT, "out of memory");
+		err_set(e, V_LIMIT, "out of memory");
 	else if ((s.o = json_parse(buf_slice(&s.text), FILE_MAX, e)) == NULL) {
 		err_prefix(e, "%s:", file);
-		rc = err_rename(e, ERR_POLICY_INVALID);
+		err_rename(e, ERR_POLICY_INVALID);
 	} else {
-		rc = compile(&s, 1, names, known, ret, e);
+		compile(&s, 1, how, ret, e);
 	}
 	free_sources(&s, 1);
-	return rc;
+	return e->code;
 }

@@ -1,8 +1,9 @@
 /*
  * load.h - reading policy files into a snapshot; for policy/load*.c alone.
  *
- * Readers return 0, or the class of the error, which load_bad() has put into the loader with
- * file, line and column. PTR is the RFC 6901 pointer of what is read.
+ * A reader of one thing returns 0, or the class of the error that load_bad() has noted with
+ * file, line and column. A reader of many goes on behind a bad one, so that all that is wrong
+ * is told at once, and returns nothing. PTR is the RFC 6901 pointer of what is read.
  */
 #pragma once
 
@@ -15,12 +16,12 @@
 
 struct loader {
 	struct policy			*p;
-	const struct policy_names	*names;
-	const struct policy_known	*known;
+	const struct policy_reading	*how;
 	const char			*file;
 	int				 index;
 	struct slice			 text;
-	struct err			*e;
+	bool				 incomplete;	/* definitions could not be read */
+	struct err			*e;		/* the first */
 };
 
 struct source {
@@ -37,6 +38,9 @@ int load_bad(struct loader *l, const char *ptr, bool key, const char *fmt, ...)
 /* The same of PTR's member. */
 int load_bad_in(struct loader *l, const char *ptr, const char *member, bool key,
     const char *text);
+/* The same, where NAME is none of NAMES: the closest is suggested. WHAT, such as "unknown key". */
+int load_unknown(struct loader *l, const char *ptr, bool key, const char *what, const char *name,
+    const char *const *names, size_t n);
 int load_no_memory(struct loader *l);
 void load_warn(struct loader *l, const char *ptr, const char *what, const char *name);
 /* PTR/NAME, escaped, into OUT, which is returned. */
@@ -59,14 +63,14 @@ int load_subjects(struct loader *l, const char *ptr, json_t *v, bool roles,
 
 /* ---- load_policy.c */
 
-int load_policies(struct loader *l, json_t *o);
+void load_policies(struct loader *l, json_t *o);
 int load_set_find(const struct policy *p, const char *name);	/* -1 = there is none */
 /* Roles in `except` may be defined in any file: called when all are read. */
-int load_check_excepts(struct loader *l, const struct source *files);
+void load_check_excepts(struct loader *l, const struct source *files);
 
 /* ---- load_grant.c, load_assign.c */
 
-int load_roles(struct loader *l, json_t *o);
-int load_grants(struct loader *l, json_t *a);
-int load_assign(struct loader *l, json_t *o);
-int load_mandatory(struct loader *l, json_t *v);
+void load_roles(struct loader *l, json_t *o);
+void load_grants(struct loader *l, json_t *a);
+void load_assign(struct loader *l, json_t *o);
+void load_mandatory(struct loader *l, json_t *v);

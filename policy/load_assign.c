@@ -16,7 +16,9 @@ read_set_ref(struct loader *l, const char *ptr, json_t *v, int *ret)
 		return 0;
 	}
 	*ret = json_is_string(v) ? load_set_find(l->p, json_string_value(v)) : -1;
-	return *ret >= 0 ? 0 : load_bad(l, ptr, false, "expected the name of a policy, or null");
+	if (*ret >= 0 || (json_is_string(v) && l->incomplete))
+		return 0;
+	return load_bad(l, ptr, false, "expected the name of a policy, or null");
 }
 
 static int
@@ -31,33 +33,37 @@ add_assign(struct loader *l, struct assign **v, size_t *n, struct assign a)
 	return 0;
 }
 
-static int
-read_users(struct loader *l, json_t *o)
+static void
+read_user(struct loader *l, const char *ptr, const char *name, json_t *v)
 {
 	struct policy *p = l->p;
+	struct assign a = { 0 };
+
+	if (read_set_ref(l, ptr, v, &a.set) != 0)
+		return;
+	if (!load_uid(l, name, &a.uid)) {
+		load_warn(l, ptr, "matches nobody: there is no user", name);
+		return;
+	}
+	for (size_t i = 0; i < p->nusers; i++)
+		if (p->user[i].uid == a.uid) {
+			load_bad(l, ptr, true, "user '%.60s' is assigned twice", name);
+			return;
+		}
+	add_assign(l, &p->user, &p->nusers, a);
+}
+
+static void
+read_users(struct loader *l, json_t *o)
+{
 	const char *name;
 	json_t *v;
 	char at[LOAD_POINTER];
-	struct assign a = { 0 };
 
 	if (!json_is_object(o))
-		return load_bad(l, "/assign/users", false, "expected an object");
-	json_object_foreach(o, name, v) {
-		load_join(at, sizeof at, "/assign/users", name);
-		if (read_set_ref(l, at, v, &a.set) != 0)
-			return l->e->code;
-		if (!load_uid(l, name, &a.uid)) {
-			load_warn(l, at, "matches nobody: there is no user", name);
-			continue;
-		}
-		for (size_t i = 0; i < p->nusers; i++)
-			if (p->user[i].uid == a.uid)
-				return load_bad(l, at, true, "user '%.60s' is assigned twice",
-				    name);
-		if (add_assign(l, &p->user, &p->nusers, a) != 0)
-			return l->e->code;
-	}
-	return 0;
+		load_bad(l, "/assign/users", false, "expected an object");
+	json_object_foreach(o, name, v)
+		read_user(l, load_join(at, sizeof at, "/assign/users", name), name, v);
 }
 
 static int
@@ -91,41 +97,52 @@ read_group(struct loader *l, const char *ptr, json_t *o)
 	return add_assign(l, &p->group, &p->ngroups, a);
 }
 
-int
+static void
+read_groups(struct loader *l, json_t *a)
+{
+	size_t i;
+	json_t *v;
+	char at[64];
+
+	if (!json_is_array(a))
+		load_bad(l, "/assign/groups", false, "expected an array");
+	json_array_foreach(a, i, v) {
+		snprintf(at, sizeof at, "/assign/groups/%zu", i);
+		read_group(l, at, v);
+	}
+}
+
+static void
+read_tenant(struct loader *l, json_t *v)
+{
+	if (l->p->has_tenant) {
+		load_bad(l, "/assign/tenant", true, "the tenant is assigned twice");
+		return;
+	}
+	l->p->has_tenant = true;
+	read_set_ref(l, "/assign/tenant", v, &l->p->tenant);
+}
+
+void
 load_assign(struct loader *l, json_t *o)
 {
 	static const char *const keys[] = { "tenant", "groups", "users", NULL };
-	struct policy *p = l->p;
-	json_t *v, *item;
-	size_t i;
-	char at[64];
+	json_t *v;
 
-	if (load_keys(l, "/assign", o, keys) != 0)
-		return l->e->code;
-	if ((v = json_object_get(o, "tenant")) != NULL) {
-		if (p->has_tenant)
-			return load_bad(l, "/assign/tenant", true, "the tenant is assigned twice");
-		p->has_tenant = true;
-		if (read_set_ref(l, "/assign/tenant", v, &p->tenant) != 0)
-			return l->e->code;
-	}
-	if ((v = json_object_get(o, "groups")) != NULL && !json_is_array(v))
-		return load_bad(l, "/assign/groups", false, "expected an array");
-	json_array_foreach(v, i, item) {
-		snprintf(at, sizeof at, "/assign/groups/%zu", i);
-		if (read_group(l, at, item) != 0)
-			return l->e->code;
-	}
-	v = json_object_get(o, "users");
-	return v == NULL ? 0 : read_users(l, v);
+	load_keys(l, "/assign", o, keys);
+	if ((v = json_object_get(o, "tenant")) != NULL)
+		read_tenant(l, v);
+	if ((v = json_object_get(o, "groups")) != NULL)
+		read_groups(l, v);
+	if ((v = json_object_get(o, "users")) != NULL)
+		read_users(l, v);
 }
 
-int
+void
 load_mandatory(struct loader *l, json_t *v)
 {
 	if (l->p->mandatory != NO_SET)
-		return load_bad(l, "/mandatory", true, "the mandatory policy is named twice");
-	if (read_set_ref(l, "/mandatory", v, &l->p->mandatory) != 0)
-		return l->e->code;
-	return 0;
+		load_bad(l, "/mandatory", true, "the mandatory policy is named twice");
+	else
+		read_set_ref(l, "/mandatory", v, &l->p->mandatory);
 }

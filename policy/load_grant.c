@@ -39,20 +39,20 @@ read_role(struct loader *l, const char *ptr, const char *name, json_t *v)
 	return 0;
 }
 
-int
+void
 load_roles(struct loader *l, json_t *o)
 {
 	const char *name;
 	json_t *v;
 	char at[LOAD_POINTER];
 
-	if (!json_is_object(o))
-		return load_bad(l, "/roles", false, "expected an object of roles");
+	if (!json_is_object(o)) {
+		load_bad(l, "/roles", false, "expected an object of roles");
+		l->incomplete = true;
+	}
 	json_object_foreach(o, name, v)
-		if (!load_is_note(name) &&
-		    read_role(l, load_join(at, sizeof at, "/roles", name), name, v) != 0)
-			return l->e->code;
-	return 0;
+		if (!load_is_note(name))
+			read_role(l, load_join(at, sizeof at, "/roles", name), name, v);
 }
 
 static int
@@ -87,7 +87,7 @@ read_grant(struct loader *l, const char *ptr, json_t *o)
 	*g = (struct grant){ .at = load_where(l, ptr) };
 	v = json_object_get(o, "role");
 	g->role = json_is_string(v) ? role_find(p, json_string_value(v)) : -1;
-	if (g->role < 0)
+	if (g->role < 0 && !(json_is_string(v) && l->incomplete))
 		return load_bad(l, v == NULL ? ptr : load_join(at, sizeof at, ptr, "role"), false,
 		    "`role` must name a role that is built in or defined before");
 	if (json_object_get(o, "to") == NULL)
@@ -99,7 +99,7 @@ read_grant(struct loader *l, const char *ptr, json_t *o)
 	return v == NULL ? 0 : read_folder(l, load_join(at, sizeof at, ptr, "folder"), v, g);
 }
 
-int
+void
 load_grants(struct loader *l, json_t *a)
 {
 	size_t i;
@@ -107,11 +107,9 @@ load_grants(struct loader *l, json_t *a)
 	char at[64];
 
 	if (!json_is_array(a))
-		return load_bad(l, "/grants", false, "expected an array of grants");
+		load_bad(l, "/grants", false, "expected an array of grants");
 	json_array_foreach(a, i, v) {
 		snprintf(at, sizeof at, "/grants/%zu", i);
-		if (read_grant(l, at, v) != 0)
-			return l->e->code;
+		read_grant(l, at, v);
 	}
-	return 0;
 }

@@ -10,6 +10,21 @@
 #include "common/suggest.h"
 #include "policy/load.h"
 
+static int
+note(struct loader *l, const char *ptr, bool key, const char *text, const char *suggestion)
+{
+	struct err e;
+
+	json_err_at(&e, ERR_POLICY_INVALID, l->file, l->text, ptr, key, "%s", text);
+	if (l->e->code == 0)
+		*l->e = e;
+	if (suggestion != NULL)
+		err_detail(&e, "suggestion", "%s", suggestion);
+	if (l->how->faults != NULL)
+		faults_add(l->how->faults, l->file, &e);
+	return e.code;
+}
+
 int
 load_bad(struct loader *l, const char *ptr, bool key, const char *fmt, ...)
 {
@@ -19,7 +34,7 @@ load_bad(struct loader *l, const char *ptr, bool key, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	return json_err_at(l->e, ERR_POLICY_INVALID, l->file, l->text, ptr, key, "%s", text);
+	return note(l, ptr, key, text, NULL);
 }
 
 int
@@ -29,6 +44,17 @@ load_bad_in(struct loader *l, const char *ptr, const char *member, bool key,
 	char at[LOAD_POINTER];
 
 	return load_bad(l, load_join(at, sizeof at, ptr, member), key, "%s", text);
+}
+
+int
+load_unknown(struct loader *l, const char *ptr, bool key, const char *what, const char *name,
+    const char *const *names, size_t n)
+{
+	char close[SUGGEST_TEXT], text[260];
+	const char *suggestion = suggest_text(name, names, n, close);
+
+	snprintf(text, sizeof text, "%s '%.60s'%s", what, name, close);
+	return note(l, ptr, key, text, suggestion);
 }
 
 int
@@ -93,7 +119,6 @@ unknown(struct loader *l, const char *ptr, const char *key, const char *const *n
 {
 	char at[LOAD_POINTER];
 	size_t n = 0;
-	char close[SUGGEST_TEXT];
 
 	while (names[n] != NULL)
 		n++;
@@ -101,8 +126,7 @@ unknown(struct loader *l, const char *ptr, const char *key, const char *const *n
 	if (looks_secret(key))
 		return load_bad(l, at, true, "'%.60s' looks like a secret: policy files hold none. "
 		    "Store it with `vaultctl app add` and name the app in `app_ref`", key);
-	suggest_text(key, names, n, close);
-	return load_bad(l, at, true, "unknown key '%.60s'%s", key, close);
+	return load_unknown(l, at, true, "unknown key", key, names, n);
 }
 
 int
@@ -110,6 +134,7 @@ load_keys(struct loader *l, const char *ptr, json_t *o, const char *const *names
 {
 	const char *key;
 	json_t *v;
+	int rc = 0;
 
 	if (!json_is_object(o))
 		return load_bad(l, ptr, false, "expected an object");
@@ -119,9 +144,9 @@ load_keys(struct loader *l, const char *ptr, json_t *o, const char *const *names
 		while (*n != NULL && strcmp(*n, key) != 0)
 			n++;
 		if (*n == NULL && !load_is_note(key))
-			return unknown(l, ptr, key, names);
+			rc = unknown(l, ptr, key, names);
 	}
-	return 0;
+	return rc;
 }
 
 struct where

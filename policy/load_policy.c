@@ -148,6 +148,20 @@ read_byoa(struct loader *l, const char *ptr, json_t *o, struct connector_rules *
 }
 
 static int
+check_connector(struct loader *l, const char *ptr, const char *id)
+{
+	const struct policy_reading *how = l->how;
+
+	if (how->connectors == NULL || strcmp(id, "*") == 0)
+		return 0;
+	for (size_t i = 0; i < how->nconnectors; i++)
+		if (strcmp(how->connectors[i], id) == 0)
+			return 0;
+	return load_unknown(l, ptr, true, "there is no connector", id, how->connectors,
+	    how->nconnectors);
+}
+
+static void
 read_connector(struct loader *l, const char *ptr, const char *id, json_t *o,
     struct connector_rules *c)
 {
@@ -157,49 +171,45 @@ read_connector(struct loader *l, const char *ptr, const char *id, json_t *o,
 
 	c->id = strdup(id);
 	c->at = load_where(l, ptr);
-	if (load_keys(l, ptr, o, keys) != 0)
-		return l->e->code;
-	if (strcmp(id, "*") != 0 && l->known != NULL && l->known->connector != NULL &&
-	    !l->known->connector(l->known->arg, id))
-		return load_bad(l, ptr, true, "there is no connector '%.60s'", id);
+	check_connector(l, ptr, id);
+	load_keys(l, ptr, o, keys);
 	v = json_object_get(o, "enabled");
 	if (v != NULL && !json_is_boolean(v))
-		return load_bad_in(l, ptr, "enabled", false, "expected true or false");
+		load_bad_in(l, ptr, "enabled", false, "expected true or false");
 	c->enabled = v == NULL ? UNSET : json_is_true(v) ? ALLOW : DENY;
 	v = json_object_get(o, "auth_types");
-	if (v != NULL &&
-	    read_auth_types(l, load_join(at, sizeof at, ptr, "auth_types"), v, c) != 0)
-		return l->e->code;
-	v = json_object_get(o, "byoa");
-	if (v == NULL)
-		return 0;
+	if (v != NULL)
+		read_auth_types(l, load_join(at, sizeof at, ptr, "auth_types"), v, c);
+	if ((v = json_object_get(o, "byoa")) == NULL)
+		return;
 	/* Bring-your-own belongs to the authorization code grant. */
 	if (c->auth_types != 0 && !(c->auth_types & 1))
-		return load_bad_in(l, ptr, "byoa", true, "`byoa` without oauth2_code in "
-		    "`auth_types` has no effect");
-	return read_byoa(l, load_join(at, sizeof at, ptr, "byoa"), v, c);
+		load_bad_in(l, ptr, "byoa", true, "`byoa` without oauth2_code in `auth_types` has "
+		    "no effect");
+	else
+		read_byoa(l, load_join(at, sizeof at, ptr, "byoa"), v, c);
 }
 
-static int
+static void
 read_connectors(struct loader *l, const char *ptr, json_t *o, struct set *s)
 {
 	const char *id;
 	json_t *v;
 	char at[LOAD_POINTER];
 
-	if (!json_is_object(o))
-		return load_bad(l, ptr, false, "expected an object of connectors");
-	s->connector = calloc(json_object_size(o) + 1, sizeof *s->connector);
-	if (s->connector == NULL)
-		return load_no_memory(l);
-	json_object_foreach(o, id, v) {
-		if (load_is_note(id))
-			continue;
-		if (read_connector(l, load_join(at, sizeof at, ptr, id), id, v,
-			&s->connector[s->nconnectors++]) != 0)
-			return l->e->code;
+	if (!json_is_object(o)) {
+		load_bad(l, ptr, false, "expected an object of connectors");
+		return;
 	}
-	return 0;
+	s->connector = calloc(json_object_size(o) + 1, sizeof *s->connector);
+	if (s->connector == NULL) {
+		load_no_memory(l);
+		return;
+	}
+	json_object_foreach(o, id, v)
+		if (!load_is_note(id))
+			read_connector(l, load_join(at, sizeof at, ptr, id), id, v,
+			    &s->connector[s->nconnectors++]);
 }
 
 int
@@ -211,73 +221,82 @@ load_set_find(const struct policy *p, const char *name)
 	return -1;
 }
 
-static int
-read_set(struct loader *l, const char *ptr, const char *name, json_t *o)
+static void
+read_rules(struct loader *l, const char *ptr, json_t *o, struct set *s)
 {
 	static const char *const keys[] = { "mode", "shared", "personal", "connectors", NULL };
-	struct policy *p = l->p;
-	struct set *s;
 	json_t *v;
 	char at[LOAD_POINTER];
 
-	if (load_set_find(p, name) >= 0)
-		return load_bad(l, ptr, true, "policy '%.60s' is defined twice", name);
-	if ((s = reallocarray(p->set, p->nsets + 1, sizeof *s)) == NULL)
-		return load_no_memory(l);
+	load_keys(l, ptr, o, keys);
+	v = json_object_get(o, "mode");
+	if (v != NULL && (!json_is_string(v) || strcmp(json_string_value(v), "enforce") != 0))
+		load_bad_in(l, ptr, "mode", false, "expected enforce");
+	if ((v = json_object_get(o, "shared")) != NULL)
+		read_shared(l, load_join(at, sizeof at, ptr, "shared"), v, s);
+	if ((v = json_object_get(o, "personal")) != NULL)
+		read_personal(l, load_join(at, sizeof at, ptr, "personal"), v, s);
+	if ((v = json_object_get(o, "connectors")) != NULL)
+		read_connectors(l, load_join(at, sizeof at, ptr, "connectors"), v, s);
+}
+
+static void
+read_set(struct loader *l, const char *ptr, const char *name, json_t *o)
+{
+	struct policy *p = l->p;
+	struct set *s;
+
+	if (load_set_find(p, name) >= 0) {
+		load_bad(l, ptr, true, "policy '%.60s' is defined twice", name);
+		return;
+	}
+	if ((s = reallocarray(p->set, p->nsets + 1, sizeof *s)) == NULL) {
+		load_no_memory(l);
+		return;
+	}
 	p->set = s;
 	s = &s[p->nsets++];
 	*s = (struct set){ .name = strdup(name), .at = load_where(l, ptr) };
-	if (load_keys(l, ptr, o, keys) != 0)
-		return l->e->code;
-	v = json_object_get(o, "mode");
-	if (v != NULL && (!json_is_string(v) || strcmp(json_string_value(v), "enforce") != 0))
-		return load_bad_in(l, ptr, "mode", false, "expected enforce");
-	if ((v = json_object_get(o, "shared")) != NULL &&
-	    read_shared(l, load_join(at, sizeof at, ptr, "shared"), v, s) != 0)
-		return l->e->code;
-	if ((v = json_object_get(o, "personal")) != NULL &&
-	    read_personal(l, load_join(at, sizeof at, ptr, "personal"), v, s) != 0)
-		return l->e->code;
-	if ((v = json_object_get(o, "connectors")) != NULL)
-		return read_connectors(l, load_join(at, sizeof at, ptr, "connectors"), v, s);
-	return 0;
+	read_rules(l, ptr, o, s);
 }
 
-int
+void
 load_policies(struct loader *l, json_t *o)
 {
 	const char *name;
 	json_t *v;
 	char at[LOAD_POINTER];
 
-	if (!json_is_object(o))
-		return load_bad(l, "/policies", false, "expected an object of policies");
+	if (!json_is_object(o)) {
+		load_bad(l, "/policies", false, "expected an object of policies");
+		l->incomplete = true;
+	}
 	json_object_foreach(o, name, v)
-		if (!load_is_note(name) &&
-		    read_set(l, load_join(at, sizeof at, "/policies", name), name, v) != 0)
-			return l->e->code;
-	return 0;
+		if (!load_is_note(name))
+			read_set(l, load_join(at, sizeof at, "/policies", name), name, v);
 }
 
-/* Roles in `except` may be defined in any file. */
-int
-load_check_excepts(struct loader *l, const struct source *files)
+static void
+check_except(struct loader *l, const struct set *s, const char *role)
 {
-	struct policy *p = l->p;
 	char shared[LOAD_POINTER], at[LOAD_POINTER];
 
-	for (size_t i = 0; i < p->nsets; i++)
-		for (size_t k = 0; k < p->set[i].except.nroles; k++) {
-			const struct set *s = &p->set[i];
+	if (role_find(l->p, role) >= 0 || l->incomplete)
+		return;
+	load_join(shared, sizeof shared, s->at.pointer, "shared");
+	load_bad(l, load_join(at, sizeof at, shared, "except"), false,
+	    "policy '%.60s' excepts role '%.60s', which does not exist", s->name, role);
+}
 
-			if (role_find(p, s->except.role[k]) >= 0)
-				continue;
-			l->file = files[s->at.file].path;
-			l->text = buf_slice(&files[s->at.file].text);
-			load_join(shared, sizeof shared, s->at.pointer, "shared");
-			return load_bad(l, load_join(at, sizeof at, shared, "except"), false,
-			    "policy '%.60s' excepts role '%.60s', which does not exist", s->name,
-			    s->except.role[k]);
-		}
-	return 0;
+void
+load_check_excepts(struct loader *l, const struct source *files)
+{
+	for (size_t i = 0; i < l->p->nsets; i++) {
+		const struct set *s = &l->p->set[i];
+
+		l->file = files[s->at.file].path;
+		l->text = buf_slice(&files[s->at.file].text);
+		for (size_t k = 0; k < s->except.nroles; k++)
+			check_except(l, s, s->except.role[k]);
+	}
 }

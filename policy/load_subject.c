@@ -59,7 +59,7 @@ load_uid(struct loader *l, const char *name, uid_t *ret)
 		*ret = n;
 		return true;
 	}
-	return l->names != NULL ? l->names->user(name, ret) : system_user(name, ret);
+	return l->how->names != NULL ? l->how->names->user(name, ret) : system_user(name, ret);
 }
 
 bool
@@ -71,7 +71,7 @@ load_gid(struct loader *l, const char *name, gid_t *ret)
 		*ret = n;
 		return true;
 	}
-	return l->names != NULL ? l->names->group(name, ret) : system_group(name, ret);
+	return l->how->names != NULL ? l->how->names->group(name, ret) : system_group(name, ret);
 }
 
 static int

@@ -13,6 +13,7 @@
 
 #include "common/err.h"
 #include "common/errors.h"
+#include "common/fault.h"
 
 enum policy_action {
 	ACT_NONE,		/* needs no permission (introspection, status) */
@@ -77,30 +78,32 @@ struct policy_names {
 	bool (*user)(const char *name, uid_t *ret);
 	bool (*group)(const char *name, gid_t *ret);
 };
-/* What exists, to refuse names of nothing. NULL members: not checked (offline). */
-struct policy_known {
-	bool	(*connector)(void *arg, const char *id);
-	void	*arg;
+
+/* How files are read; zeroed: with the system's names, and nothing else is looked at. */
+struct policy_reading {
+	const struct policy_names *names;
+	const char	*const *connectors;	/* ids that exist; NULL: not checked */
+	size_t		 nconnectors;
+	/* Files and their directory must belong to root (or to the caller's uid) and not be
+	 * writable by others. */
+	bool		 check_owner;
+	struct faults	*faults;		/* gets all that is wrong; may be NULL */
 };
 
 struct policy_warning { char text[320]; };
 
 /*
- * Loads every *.json of DIR (sorted by name), whole set or nothing. Files and DIR must
- * belong to root (or to the caller's uid) and not be writable by others, unless
- * CHECK_OWNER is false. Errors: ERR_POLICY_INVALID "FILE:LINE:COLUMN: ...", V_IO.
+ * Loads every *.json of DIR (sorted by name), whole set or nothing. Errors: the first that was
+ * found, ERR_POLICY_INVALID "FILE:LINE:COLUMN: ...", or V_IO.
  */
-int policy_load(const char *dir, const struct policy_names *names,
-    const struct policy_known *known, bool check_owner, struct policy **ret,
+int policy_load(const char *dir, const struct policy_reading *how, struct policy **ret,
     struct err *e);
 /* The same from N paths, for `vaultctl policy check FILE...`. */
-int policy_load_files(const char *const *paths, size_t n, const struct policy_names *names,
-    const struct policy_known *known, bool check_owner, struct policy **ret,
-    struct err *e);
+int policy_load_files(const char *const *paths, size_t n, const struct policy_reading *how,
+    struct policy **ret, struct err *e);
 /* One file from memory, for the fuzzer and unit tests. */
 int policy_parse(const char *file, const char *text, size_t len,
-    const struct policy_names *names, const struct policy_known *known,
-    struct policy **ret, struct err *e);
+    const struct policy_reading *how, struct policy **ret, struct err *e);
 
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p);

@@ -20,19 +20,14 @@ group(const char *name, gid_t *ret)
 
 static const struct policy_names names = { user, group };
 
-static bool
-known(void *arg, const char *id)
-{
-	(void)arg;
-	return strcmp(id, "github") == 0 || strcmp(id, "gitlab") == 0;
-}
-
-static const struct policy_known catalogue = { known, NULL };
+static const char *const connectors[] = { "github", "gitlab" };
+static const struct policy_reading how = { .names = &names, .connectors = connectors,
+	.nconnectors = 2 };
 
 static int
 parse(const char *text, struct policy **ret, struct err *e)
 {
-	return policy_parse("p.json", text, strlen(text), &names, &catalogue, ret, e);
+	return policy_parse("p.json", text, strlen(text), &how, ret, e);
 }
 
 static const char base[] =
@@ -257,7 +252,7 @@ TEST(mistakes_say_where_and_what)
 		{ "{\"policies\": {\"a\": {\"connectors\": {\"github\": {\"client_secret\": "
 		    "\"hunter2\"}}}}}", "looks like a secret" },
 		{ "{\"policies\": {\"a\": {\"connectors\": {\"githup\": {}}}}}",
-		    "there is no connector 'githup'" },
+		    "there is no connector 'githup'; did you mean 'github'?" },
 		{ "{\"policies\": {\"a\": {\"connectors\": {\"github\": {\"auth_types\": []}}}}}",
 		    "disable the connector instead" },
 		{ "{\"policies\": {\"a\": {\"connectors\": {\"github\": {\"auth_types\": [\"pat\"],"
@@ -293,6 +288,36 @@ TEST(mistakes_say_where_and_what)
 	}
 }
 
+TEST(all_that_is_wrong_is_told)
+{
+	struct faults faults = { 0 };
+	struct policy_reading all = how;
+	struct policy *p;
+	struct err e;
+	static const char text[] = "{\"policies\": {\n"
+	    "\"a\": {\"mode\": \"x\", \"connectors\": {\"githup\": {\"enabled\": 1}}},\n"
+	    "\"b\": {\"mood\": \"enforce\"}},\n"
+	    "\"grants\": [{\"role\": \"ghost\", \"to\": []}],\n"
+	    "\"assign\": {\"tenant\": \"a\", \"users\": {\"alice\": \"b\", \"gina\": \"c\"}}}";
+	static const struct { int line; const char *says, *suggestion; } want[] = {
+		{ 2, "expected enforce", "" }, { 2, "no connector 'githup'", "github" },
+		{ 2, "true or false", "" }, { 3, "unknown key 'mood'", "mode" },
+		{ 4, "must name a role", "" }, { 5, "name of a policy", "" },
+	};
+
+	all.faults = &faults;
+	T_NE(policy_parse("p.json", text, sizeof text - 1, &all, &p, &e), 0);
+	T_HAS(e.text, "p.json:2:");
+	T_EQ(faults.n, sizeof want / sizeof *want);
+	for (size_t i = 0; i < faults.n; i++) {
+		T_STR(faults.v[i].file, "p.json");
+		T_EQ(faults.v[i].line, want[i].line);
+		T_HAS(faults.v[i].message, want[i].says);
+		T_STR(faults.v[i].suggestion, want[i].suggestion);
+	}
+	faults_done(&faults);
+}
+
 TEST(unknown_people_are_a_warning)
 {
 	const struct policy_warning *w;
@@ -308,11 +333,12 @@ TEST(shipped_examples_load)
 {
 	static const char *const files[] = { "policy/examples/strict.json",
 		"policy/examples/open.json" };
+	static const struct policy_reading plain;
 	struct policy *p;
 	struct err e = { 0 };
 
 	for (int i = 0; i < 2; i++) {
-		T_DO(policy_load_files(&files[i], 1, NULL, NULL, false, &p, &e), e);
+		T_DO(policy_load_files(&files[i], 1, &plain, &p, &e), e);
 		T_EQ(strlen(policy_hash(p)), 64);
 		policy_unref(p);
 	}

@@ -15,24 +15,33 @@
 struct reload {
 	struct vault	*vault;
 	struct policy	*policy;
+	struct faults	 faults;
 	struct err	 err;
 	int		 rc;
 	void		(*done)(void *arg, int rc, const struct err *e);
 	void		*arg;
 };
 
-static bool
-known_connector(void *arg, const char *id)
+static int
+load(struct vault *v, struct faults *faults, struct policy **ret, struct err *e)
 {
-	return catalogue_find(arg, id) != NULL;
+	const char **ids = catalogue_ids(&v->catalogue);
+	struct policy_reading how = { .connectors = ids, .nconnectors = v->catalogue.n,
+		.check_owner = v->conf.check_policy_owner, .faults = faults };
+	int rc = ids == NULL ? err_set(e, V_LIMIT, "out of memory") :
+	    policy_load(v->conf.policy_dir, &how, ret, e);
+
+	free(ids);
+	return rc;
 }
 
-static int
-load(struct vault *v, struct policy **ret, struct err *e)
+/* One alone is what the caller says of the whole. */
+static void
+log_faults(const struct faults *f)
 {
-	struct policy_known known = { known_connector, &v->catalogue };
-
-	return policy_load(v->conf.policy_dir, NULL, &known, v->conf.check_policy_owner, ret, e);
+	for (size_t i = 0; f->n > 1 && i < f->n; i++)
+		log_error("policy: %s:%d:%d: %s", f->v[i].file, f->v[i].line, f->v[i].column,
+		    f->v[i].message);
 }
 
 static void
@@ -48,8 +57,13 @@ log_warnings(const struct policy *p)
 int
 policy_start(struct vault *v, struct err *e)
 {
-	if (load(v, &v->policy, e) != 0)
-		return e->code;
+	struct faults faults = { 0 };
+	int rc = load(v, &faults, &v->policy, e);
+
+	log_faults(&faults);
+	faults_done(&faults);
+	if (rc != 0)
+		return rc;
 	log_warnings(v->policy);
 	log_info("policy loaded hash=%.16s", policy_hash(v->policy));
 	return 0;
@@ -61,7 +75,7 @@ work(void *arg)
 {
 	struct reload *r = arg;
 
-	r->rc = load(r->vault, &r->policy, &r->err);
+	r->rc = load(r->vault, &r->faults, &r->policy, &r->err);
 }
 
 static void
@@ -94,8 +108,10 @@ loaded(void *arg)
 		log_info("policy reloaded hash=%.16s", policy_hash(v->policy));
 	} else {
 		snprintf(v->policy_error, sizeof v->policy_error, "%s", r->err.text);
+		log_faults(&r->faults);
 		log_error("policy not reloaded, the last good set stays: %s", r->err.text);
 	}
+	faults_done(&r->faults);
 	audit(r);
 	if (r->done != NULL)
 		r->done(r->arg, r->rc, &r->err);

@@ -24,6 +24,10 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static const struct policy_names names = { user, group };
+	static const char *const connectors[] = { "github", "gitlab" };
+	struct faults faults = { 0 };
+	struct policy_reading how = { .names = &names, .connectors = connectors, .nconnectors = 2,
+		.faults = &faults };
 	struct policy_subject s = { .uid = 1005 };
 	struct policy_object o = { .class = FOLDER_SHARED, .folder = "shared/a/b",
 		.connector = "github", .auth_type = "oauth2_code" };
@@ -31,8 +35,10 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct policy *policy;
 	struct err e;
 
-	if (policy_parse("f.json", (const char *)p, n, &names, NULL, &policy, &e) != 0)
+	if (policy_parse("f.json", (const char *)p, n, &how, &policy, &e) != 0) {
+		faults_done(&faults);
 		return 0;
+	}
 	for (enum policy_action a = ACT_NONE + 1; a < ACT_MAX; a++)
 		policy_decide(policy, &s, a, &o, &d);
 	policy_unref(policy);

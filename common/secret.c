@@ -235,11 +235,12 @@ void
 secret_free(void *v)
 {
 	unsigned char *p = v;
-	struct block *b = (struct block *)(p - HEADER);
+	struct block *b;
 	unsigned c;
 
 	if (p == NULL)
 		return;
+	b = (struct block *)(p - HEADER);
 	must((unsigned char *)b >= arena.base && p < arena.base + arena.size);
 	c = b->class;
 	must(c >= CLASS_MIN && c <= CLASS_MAX && !b->free);

@@ -123,5 +123,5 @@ quick_token_get(const char *text, size_t len, struct quick_call *ret)
 		return false;
 	space(&c);
 	return c.p == c.end && method.p != NULL && is(method, "vaultd.Tokens.Get") &&
-	    ret->connection.p != NULL;
+	    ret->connection.len > 0;
 }

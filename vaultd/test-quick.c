@@ -17,7 +17,6 @@ static const struct {
 	{ "{\"parameters\":{" C "}," M "}", "personal/github", -1 },
 	{ " {\n\t" M " ,\r\n \"parameters\" : { " C " , \"min_ttl\" : 60 } } \n",
 	    "personal/github", 60 },
-	{ P("\"connection\":\"\""), "", -1 },
 	{ P("\"connection\":\" ~\""), " ~", -1 },
 };
 
@@ -42,6 +41,7 @@ static const char *const left[] = {
 	"{" M "}",
 	P(""),
 	P("\"min_ttl\":1"),
+	P("\"connection\":\"\""),
 	P(C) "x", P(C) "{}", P(C) ",", P(C) "}",
 	P(C ","), P("," C), P(C ",,\"min_ttl\":1"),
 	"{" M ",\"parameters\":{" C "},}",

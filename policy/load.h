@@ -21,6 +21,7 @@ struct loader {
 	int				 index;
 	struct slice			 text;
 	bool				 incomplete;	/* definitions could not be read */
+	bool				 assigns;	/* some file says who gets what */
 	struct err			*e;		/* the first */
 };
 
@@ -42,7 +43,9 @@ int load_bad_in(struct loader *l, const char *ptr, const char *member, bool key,
 int load_unknown(struct loader *l, const char *ptr, bool key, const char *what, const char *name,
     const char *const *names, size_t n);
 int load_no_memory(struct loader *l);
+/* "WHAT 'NAME'" at PTR: an admin should know; the set is good all the same. */
 void load_warn(struct loader *l, const char *ptr, const char *what, const char *name);
+void load_warn_of_set(struct loader *l, const char *text);	/* of no file */
 /* PTR/NAME, escaped, into OUT, which is returned. */
 char *load_join(char *out, size_t cap, const char *ptr, const char *name);
 /* "$schema" and "$comment" may be anywhere. */
@@ -74,3 +77,5 @@ void load_roles(struct loader *l, json_t *o);
 void load_grants(struct loader *l, json_t *a);
 void load_assign(struct loader *l, json_t *o);
 void load_mandatory(struct loader *l, json_t *v);
+/* Warns of what nobody gets, when all is read. */
+void load_check_assigned(struct loader *l, const struct source *files);

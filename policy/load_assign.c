@@ -16,6 +16,8 @@ read_set_ref(struct loader *l, const char *ptr, json_t *v, int *ret)
 		return 0;
 	}
 	*ret = json_is_string(v) ? load_set_find(l->p, json_string_value(v)) : -1;
+	if (*ret >= 0)
+		l->p->set[*ret].assigned = true;
 	if (*ret >= 0 || (json_is_string(v) && l->incomplete))
 		return 0;
 	return load_bad(l, ptr, false, "expected the name of a policy, or null");
@@ -130,6 +132,9 @@ load_assign(struct loader *l, json_t *o)
 	json_t *v;
 
 	load_keys(l, "/assign", o, keys);
+	l->assigns |= json_object_get(o, "tenant") != NULL ||
+	    json_array_size(json_object_get(o, "groups")) > 0 ||
+	    json_object_size(json_object_get(o, "users")) > 0;
 	if ((v = json_object_get(o, "tenant")) != NULL)
 		read_tenant(l, v);
 	if ((v = json_object_get(o, "groups")) != NULL)
@@ -145,4 +150,25 @@ load_mandatory(struct loader *l, json_t *v)
 		load_bad(l, "/mandatory", true, "the mandatory policy is named twice");
 	else
 		read_set_ref(l, "/mandatory", v, &l->p->mandatory);
+}
+
+void
+load_check_assigned(struct loader *l, const struct source *files)
+{
+	const struct policy *p = l->p;
+
+	if (!l->assigns) {
+		load_warn_of_set(l, "no file says in `assign` who gets a policy: nobody can use a "
+		    "connector");
+		return;
+	}
+	for (size_t i = 0; i < p->nsets; i++) {
+		const struct set *s = &p->set[i];
+
+		if (s->assigned)
+			continue;
+		l->file = files[s->at.file].path;
+		l->text = buf_slice(&files[s->at.file].text);
+		load_warn(l, s->at.pointer, "nobody is assigned policy", s->name);
+	}
 }

@@ -63,19 +63,36 @@ load_no_memory(struct loader *l)
 	return err_set(l->e, V_LIMIT, "out of memory");
 }
 
-void
-load_warn(struct loader *l, const char *ptr, const char *what, const char *name)
+static void
+add_warning(struct policy *p, const struct policy_warning *new)
 {
-	struct policy *p = l->p;
 	struct policy_warning *w = reallocarray(p->warning, p->nwarnings + 1, sizeof *w);
-	int line = 1, column = 1;
 
 	if (w == NULL)
 		return;
 	p->warning = w;
+	w[p->nwarnings++] = *new;
+}
+
+void
+load_warn(struct loader *l, const char *ptr, const char *what, const char *name)
+{
+	struct policy_warning w;
+	int line = 1, column = 1;
+
 	json_where(l->text, ptr, false, &line, &column);
-	snprintf(w[p->nwarnings++].text, sizeof w->text, "%.120s:%d:%d: %s '%.80s'", l->file,
-	    line, column, what, name);
+	snprintf(w.text, sizeof w.text, "%.120s:%d:%d: %s '%.80s'", l->file, line, column, what,
+	    name);
+	add_warning(l->p, &w);
+}
+
+void
+load_warn_of_set(struct loader *l, const char *text)
+{
+	struct policy_warning w;
+
+	snprintf(w.text, sizeof w.text, "%s", text);
+	add_warning(l->p, &w);
 }
 
 char *

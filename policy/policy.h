@@ -110,6 +110,7 @@ void policy_unref(struct policy *p);
 #define POLICY_HASH 65		/* 64 hex digits and NUL */
 /* SHA-256 over the set; names the set in audit lines. */
 const char *policy_hash(const struct policy *p);
+/* Found at load: nothing of the vault is known then. */
 size_t policy_warnings(const struct policy *p, const struct policy_warning **ret);
 
 /* Decides. The checks run in a fixed order: folder visible, permission, folder-class
@@ -125,5 +126,14 @@ void policy_byoa(const struct policy *p, const struct policy_subject *s,
 /* Is UID (or a group of it) named anywhere? Unnamed ones share one bucket of limits. */
 bool policy_names_subject(const struct policy *p, const struct policy_subject *s);
 
-/* Every app_ref in the set, to warn of dangling ones once the store is open. */
-size_t policy_app_refs(const struct policy *p, const char **ret, size_t cap);
+/* Something of the vault that the set names and that need not be there. Borrowed. */
+struct policy_mention {
+	const char	*name;		/* of an app; of a folder, without a trailing slash and stars */
+	const char	*connector;	/* of an app: for this one, "*" = any */
+	const char	*file, *rule;
+};
+/* Every app_ref, and every folder of a grant, to warn of what is not there. */
+void policy_app_refs(const struct policy *p,
+    void (*each)(void *arg, const struct policy_mention *m), void *arg);
+void policy_grant_folders(const struct policy *p,
+    void (*each)(void *arg, const struct policy_mention *m), void *arg);

@@ -4,6 +4,7 @@
 #include "policy/snapshot.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void
 free_texts(char **v, size_t n)
@@ -87,14 +88,37 @@ policy_warnings(const struct policy *p, const struct policy_warning **ret)
 	return p->nwarnings;
 }
 
-size_t
-policy_app_refs(const struct policy *p, const char **ret, size_t cap)
+void
+policy_app_refs(const struct policy *p,
+    void (*each)(void *arg, const struct policy_mention *m), void *arg)
 {
-	size_t n = 0;
-
 	for (size_t i = 0; i < p->nsets; i++)
-		for (size_t k = 0; k < p->set[i].nconnectors; k++)
-			if (p->set[i].connector[k].app_ref != NULL && n < cap)
-				ret[n++] = p->set[i].connector[k].app_ref;
-	return n;
+		for (size_t k = 0; k < p->set[i].nconnectors; k++) {
+			const struct connector_rules *c = &p->set[i].connector[k];
+			struct policy_mention m = { c->app_ref, c->id, p->file[c->at.file],
+				c->at.pointer };
+
+			if (c->app_ref != NULL)
+				each(arg, &m);
+		}
+}
+
+void
+policy_grant_folders(const struct policy *p,
+    void (*each)(void *arg, const struct policy_mention *m), void *arg)
+{
+	char folder[400];
+
+	for (size_t i = 0; i < p->ngrants; i++) {
+		const struct grant *g = &p->grant[i];
+		struct policy_mention m = { folder, NULL, p->file[g->at.file], g->at.pointer };
+		size_t n = g->folder == NULL ? 0 : strcspn(g->folder, "*");
+
+		/* "shared/" alone is all of them. */
+		if (n <= 7 || n >= sizeof folder)
+			continue;
+		memcpy(folder, g->folder, n);
+		folder[folder[n - 1] == '/' ? n - 1 : n] = '\0';
+		each(arg, &m);
+	}
 }

@@ -48,6 +48,7 @@ struct set {			/* one named policy */
 	struct subjects		 except;
 	struct connector_rules	*connector;
 	size_t			 nconnectors;
+	bool			 assigned;	/* somebody may get it */
 	struct where		 at;
 };
 

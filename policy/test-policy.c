@@ -321,11 +321,54 @@ TEST(all_that_is_wrong_is_told)
 TEST(unknown_people_are_a_warning)
 {
 	const struct policy_warning *w;
-	struct policy *p = load("{\"grants\": [{\"role\": \"auditor\", \"to\": [\"user:ghost\"]}]}");
+	struct policy *p = load("{\"assign\": {\"tenant\": null},"
+	    "\"grants\": [{\"role\": \"auditor\", \"to\": [\"user:ghost\"]}]}");
 
 	T_EQ(policy_warnings(p, &w), 1);
 	T_HAS(w[0].text, "p.json:1:");
 	T_HAS(w[0].text, "ghost");
+	policy_unref(p);
+}
+
+TEST(a_policy_that_nobody_gets_is_a_warning)
+{
+	const struct policy_warning *w;
+	struct policy *p = load("{\"policies\": {\"a\": {}, \"b\": {}, \"floor\": {}},\n"
+	    "\"mandatory\": \"floor\", \"assign\": {\"users\": {\"nosuch\": \"a\"}}}");
+
+	T_EQ(policy_warnings(p, &w), 2);
+	T_HAS(w[0].text, "there is no user 'nosuch'");
+	T_HAS(w[1].text, "p.json:1:29: nobody is assigned policy 'b'");
+	policy_unref(p);
+	p = load("{\"policies\": {\"a\": {}}, \"assign\": {\"groups\": []}}");
+	T_EQ(policy_warnings(p, &w), 1);
+	T_HAS(w[0].text, "`assign`");
+	policy_unref(p);
+}
+
+static void
+add_mention(void *arg, const struct policy_mention *m)
+{
+	char *out = arg;
+	size_t n = strlen(out);
+
+	snprintf(out + n, 200 - n, "%s %s;", m->name, m->rule);
+}
+
+TEST(what_the_vault_must_have_is_known)
+{
+	struct policy *p = load("{\"policies\": {\"a\": {\"connectors\": {\"github\":"
+	    "{\"byoa\": {\"app_ref\": \"acme\"}}, \"gitlab\": {}}}}, \"grants\": ["
+	    "{\"role\": \"auditor\", \"to\": [], \"folder\": \"shared/a/**\"},"
+	    "{\"role\": \"auditor\", \"to\": [], \"folder\": \"shared/**\"},"
+	    "{\"role\": \"auditor\", \"to\": []},"
+	    "{\"role\": \"auditor\", \"to\": [], \"folder\": \"shared/a/b\"}]}");
+	char apps[200] = "", folders[200] = "";
+
+	policy_app_refs(p, add_mention, apps);
+	T_STR(apps, "acme /policies/a/connectors/github;");
+	policy_grant_folders(p, add_mention, folders);
+	T_STR(folders, "shared/a /grants/0;shared/a/b /grants/3;");
 	policy_unref(p);
 }
 

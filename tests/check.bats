@@ -53,6 +53,17 @@ member() { python3 -c 'import json,sys; print(json.load(sys.stdin)[int(sys.argv[
 	[ "$("$CTL" --json connector check "$CATALOGUE"/*.json)" = '[]' ]
 }
 
+@test "what fails no set is a warning" {
+	printf '{"policies": {"a": {}, "b": {}}, "assign": {"tenant": "a"}}\n' >one.json
+	run "$CTL" policy check --connectors "$CATALOGUE" one.json
+	[ "$status" = 0 ]
+	[[ $output == *"warning: one.json:1:29: nobody is assigned policy 'b'"* ]]
+	printf '{"policies": {"a": {}}}\n' >one.json
+	run "$CTL" policy check --connectors "$CATALOGUE" one.json
+	[ "$status" = 0 ]
+	[[ $output == *"warning: no file says in "* ]]
+}
+
 @test "names of connectors are checked against a catalogue, or it is said that they were not" {
 	good | sed 's/github/githup/' >bad.json
 	run "$CTL" policy check --connectors "$CATALOGUE" bad.json

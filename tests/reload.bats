@@ -43,6 +43,30 @@ error_says() { status policy_error | grep -q "$1"; }
 	pat again
 }
 
+@test "what fails no set is told: by reload, by show, and in the log" {
+	run "$BIN/vaultctl" policy show
+	[[ $output != *warning* ]]
+	bed_policy spare <<-'P'
+		{ "policies": { "spare": { "connectors": { "openid": { "enabled": true,
+		      "byoa": { "app_ref": "ghost" } } } } },
+		  "grants": [ { "role": "auditor", "to": ["everyone"], "folder": "shared/nowhere/**" } ] }
+	P
+	run "$BIN/vaultctl" policy reload
+	[ "$status" = 0 ]
+	[[ $output == *"spare.json:1:26: nobody is assigned policy 'spare'"* ]]
+	[[ $output == *"spare.json: app_ref at /policies/spare/connectors/openid/byoa: there is no OAuth app 'ghost'"* ]]
+	[[ $output == *"spare.json: grant /grants/0: there is no folder 'shared/nowhere'"* ]]
+	grep -q "there is no OAuth app 'ghost'" "$BED/log/vault"
+	# The vault is looked at anew: no file has to change.
+	ctl $BED_ADMIN folder create shared/nowhere
+	run "$BIN/vaultctl" policy show
+	[[ $output == *"'ghost'"* ]]
+	[[ $output != *"'shared/nowhere'"* ]]
+	ctl $BED_ADMIN folder delete shared/nowhere
+	rm "$BED/etc/policy.d/spare.json"
+	"$BIN/vaultctl" policy reload
+}
+
 @test "a right that is taken away while a call waits is gone" {
 	gen=$(ctl $BED_ALICE --json token get slow | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
 	old=$(status policy_hash)

@@ -33,6 +33,7 @@
 #include "vaultd/refresh.h"
 #include "vaultd/reload.h"
 #include "vaultd/vault.h"
+#include "vaultd/warnings.h"
 
 #define CONF_DEFAULT	"/etc/vaultd/vaultd.conf"
 #define EX_CONFIG	78	/* sysexits(3): starting again would not help */
@@ -190,6 +191,7 @@ open_all(struct daemon *d, struct err *e)
 	    schedule_new(v, &v->schedule, e) != 0 || hsm_new(v, &v->hsm, e) != 0 ||
 	    egress_new(v, &v->egress, e) != 0)
 		return e->code;
+	warnings_log_store(v);
 	/* Before anybody can ask: a second request for the same grant would spend it. */
 	return refresh_recover(v, e);
 }

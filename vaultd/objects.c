@@ -267,8 +267,8 @@ find_personal(struct request *r, const char *who, struct folder *ret, struct err
 	return owner_agrees(r, ret, e);
 }
 
-static int
-find_shared(struct request *r, const char *path, struct folder *ret, struct err *e)
+int
+object_shared_folder(struct vault *v, const char *path, struct folder *ret, struct err *e)
 {
 	struct id id = root_shared;
 	char part[NAME_MAX_LEN + 1];
@@ -281,11 +281,11 @@ find_shared(struct request *r, const char *path, struct folder *ret, struct err 
 			return no_folder(e, path);
 		memcpy(part, at, n);
 		part[n] = '\0';
-		if (child(r->vault, TABLE_FOLDER_BY_NAME, &id, part, &id, e) != 0)
+		if (child(v, TABLE_FOLDER_BY_NAME, &id, part, &id, e) != 0)
 			return e->code == V_NOT_FOUND ? no_folder(e, path) : (int)e->code;
 		at += n + (at[n] == '/');
 	}
-	if (object_folder(r->vault, &id, ret, e) != 0)
+	if (object_folder(v, &id, ret, e) != 0)
 		return e->code;
 	return ret->class == FOLDER_SHARED ? 0 :
 	    err_name(e, ERR_RECORD_CORRUPT, "the index of folders was edited");
@@ -304,7 +304,7 @@ object_find_folder(struct request *r, const char *path, struct folder *ret, stru
 		return find_personal(r, path + 9, ret, e);
 	*ret = (struct folder){ .class = FOLDER_SHARED };
 	if (strncmp(path, "shared/", 7) == 0 && path[7] != '\0')
-		return find_shared(r, path, ret, e);
+		return object_shared_folder(r->vault, path, ret, e);
 	return no_folder(e, path);
 }
 

@@ -40,6 +40,8 @@ int object_find_connection(struct request *r, const char *text, bool verified,
 /* V_NOT_FOUND with ret->class set for the caller's own workspace not made yet. */
 int object_find_folder(struct request *r, const char *path, struct folder *ret,
     struct err *e);
+/* "shared/a/b", for nobody in particular. */
+int object_shared_folder(struct vault *v, const char *path, struct folder *ret, struct err *e);
 /* By id or name. */
 int object_find_app(struct vault *v, const char *text, struct app *ret,
     uint64_t *ret_generation, struct err *e);

@@ -11,6 +11,7 @@
 #include "vaultd/audit_line.h"
 #include "vaultd/names.h"
 #include "vaultd/vault.h"
+#include "vaultd/warnings.h"
 
 struct reload {
 	struct vault	*vault;
@@ -44,16 +45,6 @@ log_faults(const struct faults *f)
 		    f->v[i].message);
 }
 
-static void
-log_warnings(const struct policy *p)
-{
-	const struct policy_warning *w;
-	size_t n = policy_warnings(p, &w);
-
-	for (size_t i = 0; i < n; i++)
-		log_warn("policy: %s", w[i].text);
-}
-
 int
 policy_start(struct vault *v, struct err *e)
 {
@@ -64,7 +55,7 @@ policy_start(struct vault *v, struct err *e)
 	faults_done(&faults);
 	if (rc != 0)
 		return rc;
-	log_warnings(v->policy);
+	warnings_log_files(v);
 	log_info("policy loaded hash=%.16s", policy_hash(v->policy));
 	return 0;
 }
@@ -104,7 +95,8 @@ loaded(void *arg)
 		v->policy = r->policy;
 		v->policy_error[0] = '\0';
 		names_flush(v->names);
-		log_warnings(v->policy);
+		warnings_log_files(v);
+		warnings_log_store(v);
 		log_info("policy reloaded hash=%.16s", policy_hash(v->policy));
 	} else {
 		snprintf(v->policy_error, sizeof v->policy_error, "%s", r->err.text);

@@ -10,18 +10,7 @@
 #include "vaultd/request.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
-
-static json_t *
-warnings(const struct vault *v)
-{
-	const struct policy_warning *w;
-	size_t n = policy_warnings(v->policy, &w);
-	json_t *a = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(a, json_string(w[i].text));
-	return a;
-}
+#include "vaultd/warnings.h"
 
 /* ---- Reload */
 
@@ -32,7 +21,7 @@ reloaded(void *arg, int rc, const struct err *e)
 
 	if (rc == 0)
 		r->reply = json_pack("{s:s, s:o}", "hash", policy_hash(r->vault->policy),
-		    "warnings", warnings(r->vault));
+		    "warnings", warnings_json(r->vault));
 	request_resume(r, rc, e);
 }
 
@@ -58,12 +47,12 @@ const struct verb verb_policy_reload = {
 static int
 show_run(struct request *r, struct err *e)
 {
-	const struct vault *v = r->vault;
+	struct vault *v = r->vault;
 
 	(void)e;
 	r->reply = json_pack("{s:s, s:o, s:o, s:s}", "hash", policy_hash(v->policy), "error",
 	    v->policy_error[0] == '\0' ? json_null() : json_string(v->policy_error),
-	    "warnings", warnings(v), "directory", v->conf.policy_dir);
+	    "warnings", warnings_json(v), "directory", v->conf.policy_dir);
 	return 0;
 }
 

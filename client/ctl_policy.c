@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "client/ctl.h"
+#include "policy/policy.h"
 
 static int
 print_policy(struct ctl *c, json_t *r)
@@ -41,12 +42,31 @@ reload(struct ctl *c)
 }
 
 static int
+list_actions(struct ctl *c)
+{
+	json_t *a = json_array();
+
+	for (enum policy_action i = ACT_NONE + 1; i < ACT_MAX; i++)
+		if (c->json)
+			json_array_append_new(a, json_string(policy_action_name(i)));
+		else
+			printf("%s\n", policy_action_name(i));
+	if (c->json)
+		ctl_dump(a);
+	json_decref(a);
+	return EX_OK;
+}
+
+static int
 explain(struct ctl *c)
 {
 	static const char *const fields[] = { "allow", "allowed", "policy_file", "file", "rule",
 		"rule", "policy", "policy", "level", "level", "text", "why", NULL };
-	json_t *p = json_pack("{s:s}", "action", c->arg[0]), *r;
+	json_t *p, *r;
 
+	if (c->nargs == 0)
+		return list_actions(c);
+	p = json_pack("{s:s}", "action", c->arg[0]);
 	ctl_set(p, "folder", ctl_option(c, "folder"));
 	ctl_set(p, "connector", ctl_option(c, "connector"));
 	ctl_set(p, "auth_type", ctl_option(c, "auth-type"));
@@ -75,9 +95,10 @@ const struct command commands_policy[] = {
 	{ "policy reload", "", 0, 0, "", "read the files again",
 	    "A bad file keeps the last good set in force.\n\n"
 	    "  vaultctl policy reload\n", reload },
-	{ "policy explain", "ACTION", 1, 1, "folder= connector= auth-type= app=",
+	{ "policy explain", "[ACTION]", 0, 1, "folder= connector= auth-type= app=",
 	    "say whether you would be allowed, and by which rule",
-	    "ACTION is a permission such as conn.create or folder.create.\n"
+	    "ACTION is a permission such as conn.create or folder.create. Without one the\n"
+	    "permissions that there are are listed.\n"
 	    "  --folder FOLDER --connector CONNECTOR --auth-type TYPE --app APP\n\n"
 	    "  vaultctl policy explain conn.create --folder shared/team --connector github\n",
 	    explain },

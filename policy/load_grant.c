@@ -32,7 +32,7 @@ read_role(struct loader *l, const char *ptr, const char *name, json_t *v)
 	*r = (struct role){ .name = strdup(name) };
 	json_array_foreach(v, i, item) {
 		snprintf(at, sizeof at, "%.500s/%zu", ptr, i);
-		if (!json_is_string(item) || !role_action(json_string_value(item), &a))
+		if (!json_is_string(item) || !policy_action_parse(json_string_value(item), &a))
 			return load_bad(l, at, false, "there is no such permission");
 		r->actions |= 1u << a;
 	}

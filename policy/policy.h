@@ -26,6 +26,7 @@ enum policy_action {
 	ACT_MAX,
 };
 const char *policy_action_name(enum policy_action a);	/* "conn.create", ... */
+bool policy_action_parse(const char *name, enum policy_action *ret);
 
 enum folder_class { FOLDER_NONE, FOLDER_PERSONAL, FOLDER_SHARED };
 

@@ -36,7 +36,7 @@ policy_action_name(enum policy_action a)
 }
 
 bool
-role_action(const char *name, enum policy_action *ret)
+policy_action_parse(const char *name, enum policy_action *ret)
 {
 	for (int i = ACT_NONE + 1; i < ACT_MAX; i++)
 		if (strcmp(actions[i], name) == 0) {

@@ -94,7 +94,6 @@ extern const char *const policy_auth_names[];	/* NULL ended; bit i is name i */
 
 /* Built-in roles into P. */
 int roles_builtin(struct policy *p, struct err *e);
-bool role_action(const char *name, enum policy_action *ret);
 int role_find(const struct policy *p, const char *name);
 
 void policy_free(struct policy *p);

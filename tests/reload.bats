@@ -67,6 +67,15 @@ error_says() { status policy_error | grep -q "$1"; }
 	"$BIN/vaultctl" policy reload
 }
 
+@test "an action that does not exist is answered with those that do" {
+	run ctl $BED_ALICE policy explain connections.create
+	[ "$status" = 2 ]
+	[[ $output == *"there is no action 'connections.create'; there are: conn.view "*" vault.admin"* ]]
+	run ctl $BED_ALICE policy explain
+	[ "$status" = 0 ]
+	for a in $output; do ctl $BED_ALICE policy explain "$a" --folder shared/x >/dev/null; done
+}
+
 @test "a right that is taken away while a call waits is gone" {
 	gen=$(ctl $BED_ALICE --json token get slow | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
 	old=$(status policy_hash)

@@ -78,29 +78,32 @@ static const struct field explain_fields[] = {
 	{ 0 },
 };
 
-static enum policy_action
-action_of(const char *name)
+static int
+unknown_action(const char *name, struct err *e)
 {
-	for (enum policy_action a = ACT_NONE + 1; a < ACT_MAX; a++)
-		if (strcmp(policy_action_name(a), name) == 0)
-			return a;
-	return ACT_NONE;
+	char all[280] = "";
+	size_t n = 0;
+
+	for (enum policy_action a = ACT_NONE + 1; a < ACT_MAX; a++) {
+		n = str_put(all, sizeof all, n, " ");
+		n = str_put(all, sizeof all, n, policy_action_name(a));
+	}
+	err_name(e, ERR_INVALID_PARAMETER, "there is no action '%.60s'; there are:%s", name, all);
+	err_detail(e, "parameter", "action");
+	return e->code;
 }
 
 static int
 explain_run(struct request *r, struct err *e)
 {
 	struct explain_args *a = r->args;
-	enum policy_action action = action_of(a->action);
+	enum policy_action action;
 	struct policy_object o = { .connector = a->connector, .auth_type = a->auth_type,
 		.byoa = a->app != NULL, .app = a->app };
 	struct policy_decision d;
 
-	if (action == ACT_NONE) {
-		err_name(e, ERR_INVALID_PARAMETER, "there is no action '%.60s'", a->action);
-		err_detail(e, "parameter", "action");
-		return e->code;
-	}
+	if (!policy_action_parse(a->action, &action))
+		return unknown_action(a->action, e);
 	if (a->folder == NULL && strncmp(a->action, "folder.", 7) == 0) {
 		err_name(e, ERR_INVALID_PARAMETER, "say which folder: the answer depends on it");
 		err_detail(e, "parameter", "folder");

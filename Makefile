@@ -241,7 +241,7 @@ CPPCHECK := cppcheck --quiet --error-exitcode=1 --enable=warning,portability \
 	    '-Djson_object_foreach(o,k,v)=for(;;)' -I. -D_GNU_SOURCE
 lint:		## manual pages, shell, tabs, and what the compilers' analysers say
 	@mandoc -Tlint -W warning docs/man/* && echo 'lint: manual pages ok'
-	@for f in setup.sh tests/*.sh tests/lib/*.sh; do bash -n $$f || exit 1; done
+	@for f in setup.sh tests/*.sh tests/lib/*.sh client/*.bash; do bash -n $$f || exit 1; done
 	@! grep -nP '^ {8}' $$(git ls-files '*.c' '*.h') || { echo 'lint: spaces for tabs'; exit 1; }
 	@if command -v cppcheck >/dev/null; then $(CPPCHECK) $$(git ls-files '*.c' | grep -v '^tests/'); \
 	    else echo 'lint: cppcheck is not installed'; fi

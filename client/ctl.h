@@ -55,8 +55,11 @@ extern const struct command *const command_tables[];	/* NULL ended, main.c */
 extern const struct command commands_connect[], commands_connection[], commands_token[],
     commands_app[], commands_folder[], commands_connector[], commands_policy[],
     commands_audit[], commands_vault[];			/* end with a zeroed row */
+/* By the first of ARGC words; how many of them are its name. NULL: there is none. main.c */
+const struct command *command_find(int argc, char **argv, size_t *words);
 
-/* Commands in files of their own. */
+/* Commands in files of their own; ctl_complete() is for the shell. */
+int ctl_complete(struct ctl *c, int argc, char **argv);
 int ctl_check_policy(struct ctl *c);
 int ctl_check_connectors(struct ctl *c);
 

@@ -79,8 +79,8 @@ words_match(const struct command *k, int argc, char **argv)
 	return n;
 }
 
-static const struct command *
-find(int argc, char **argv, size_t *words)
+const struct command *
+command_find(int argc, char **argv, size_t *words)
 {
 	for (const struct command *const *t = command_tables; *t != NULL; t++)
 		for (const struct command *k = *t; k->name != NULL; k++)
@@ -94,7 +94,7 @@ static int
 help(int argc, char **argv)
 {
 	size_t words;
-	const struct command *k = find(argc, argv, &words);
+	const struct command *k = command_find(argc, argv, &words);
 
 	if (k != NULL)
 		command_usage(k, stdout);
@@ -219,6 +219,8 @@ global_options(struct ctl *c, int argc, char **argv, int *i)
 			c->socket = argv[++*i];
 		} else if (strncmp(o, "--socket=", 9) == 0) {
 			c->socket = o + 9;
+		} else if (strcmp(o, "--complete") == 0) {
+			return ctl_complete(c, argc - *i - 1, argv + *i + 1);
 		} else if (is_help(o)) {
 			usage(stdout);
 			return EX_OK;
@@ -278,7 +280,7 @@ main(int argc, char **argv)
 	harden();
 	if ((rc = global_options(&c, argc, argv, &i)) >= 0)
 		return rc;
-	if ((c.command = find(argc - i, argv + i, &words)) == NULL)
+	if ((c.command = command_find(argc - i, argv + i, &words)) == NULL)
 		return unknown_command(argc - i, argv + i);
 	if ((rc = parse(&c, argc - i - (int)words, argv + i + words)) != 0)
 		return rc;

@@ -129,8 +129,8 @@ bool policy_names_subject(const struct policy *p, const struct policy_subject *s
 
 /* Something of the vault that the set names and that need not be there. Borrowed. */
 struct policy_mention {
-	const char	*name;		/* of an app; of a folder, without a trailing slash and stars */
-	const char	*connector;	/* of an app: for this one, "*" = any */
+	const char	*name;		/* of an app; of a folder, without "/" and stars at its end */
+	const char	*connector;	/* whose app it is to be; "*" = any */
 	const char	*file, *rule;
 };
 /* Every app_ref, and every folder of a grant, to warn of what is not there. */

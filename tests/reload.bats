@@ -31,9 +31,11 @@ error_says() { status policy_error | grep -q "$1"; }
 
 @test "SIGHUP with a bad file: the last good set stays, and status says file, line and column" {
 	hash=$(status policy_hash)
-	printf '{\n  "polices": {}\n}\n' | bed_policy bad
+	printf '{\n  "polices": {},\n  "grnts": []\n}\n' | bed_policy bad
 	kill -HUP "$(bed_pid vaultd)"
 	bed_within 5 error_says 'bad.json:2:3'
+	error_says '(and 1 more'
+	grep -q 'bad.json:3:3: unknown key .grnts.; did you mean .grants.' "$BED/log/vault"
 	[ "$(status policy_hash)" = "$hash" ]
 	run pat again
 	[ "$status" = 4 ]

@@ -5,7 +5,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "common/bytes.h"
 #include "common/errors.h"
 #include "common/log.h"
 #include "vaultd/audit_line.h"
@@ -29,10 +31,16 @@ load(struct vault *v, struct faults *faults, struct policy **ret, struct err *e)
 	const char **ids = catalogue_ids(&v->catalogue);
 	struct policy_reading how = { .connectors = ids, .nconnectors = v->catalogue.n,
 		.check_owner = v->conf.check_policy_owner, .faults = faults };
+	char more[80];
 	int rc = ids == NULL ? err_set(e, V_LIMIT, "out of memory") :
 	    policy_load(v->conf.policy_dir, &how, ret, e);
 
 	free(ids);
+	if (faults->n > 1) {
+		snprintf(more, sizeof more, " (and %zu more; `vaultctl policy check` says all)",
+		    faults->n - 1);
+		str_put(e->text, sizeof e->text, strlen(e->text), more);
+	}
 	return rc;
 }
 

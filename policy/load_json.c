@@ -10,11 +10,26 @@
 #include "common/suggest.h"
 #include "policy/load.h"
 
+#define WARNINGS_MAX 1000
+
+/* Finding a place costs a look at the whole file: not for what nobody is told. */
+static bool
+is_enough(struct loader *l)
+{
+	struct faults *f = l->how->faults;
+
+	if (f != NULL && f->n == FAULTS_MAX)
+		f->more = true;
+	return l->e->code != 0 && (f == NULL || f->n == FAULTS_MAX);
+}
+
 static int
 note(struct loader *l, const char *ptr, bool key, const char *text, const char *suggestion)
 {
 	struct err e;
 
+	if (is_enough(l))
+		return l->e->code;
 	json_err_at(&e, ERR_POLICY_INVALID, l->file, l->text, ptr, key, "%s", text);
 	if (l->e->code == 0)
 		*l->e = e;
@@ -80,6 +95,12 @@ load_warn(struct loader *l, const char *ptr, const char *what, const char *name)
 	struct policy_warning w;
 	int line = 1, column = 1;
 
+	if (l->p->nwarnings == WARNINGS_MAX)
+		return;
+	if (l->p->nwarnings == WARNINGS_MAX - 1) {
+		load_warn_of_set(l, "and more of this kind");
+		return;
+	}
 	json_where(l->text, ptr, false, &line, &column);
 	snprintf(w.text, sizeof w.text, "%.120s:%d:%d: %s '%.80s'", l->file, line, column, what,
 	    name);

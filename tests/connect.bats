@@ -80,7 +80,7 @@ nothing_left() {	# and the name can be had again
 @test "the end of what can be pasted is an end only where nothing else can come" {
 	connect --paste
 	exec 9>&-
-	ends 7 'no answer came back'
+	ends 7 'standard input ended before an address was pasted'
 	nothing_left
 	# With a browser to wait for it is none.
 	C=${C}listen
@@ -229,7 +229,7 @@ print("taken", flush=True); time.sleep(60)' >"$BED/log/taken" 3>&- 9>&- &
 	id=$(bed_shown "$C" id)
 	begin connection reconnect "$C"
 	bed_consent "$URL" --user bob --password builder >/dev/null
-	ends 1 "belongs to account 'alice'" "with 'bob'"
+	ends 5 "belongs to account 'alice'" "with 'bob'"
 	[ "$(bed_shown "$C" account)" = alice ]
 	[ "$(bed_shown "$C" state)" = connected ]
 	gen=$(vault --json token get "$C" | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')

@@ -4,7 +4,7 @@
 //
 // Prints "listening ISSUER" when ready. Control, for tests on the same machine:
 //   POST /__ctl/client   {client_id, client_secret, redirect_uris, ...}: registers a client
-//   GET  /__ctl/stats    counts: answers of /token, errors, reuse of refresh tokens, revocations
+//   GET  /__ctl/stats    counts: answers of /token, errors, faults met, reuse of refresh tokens, revocations
 //   POST /__ctl/fault    {path, grant_type, count, kind, ms, status, headers, body}: see below
 //   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/refresh-tokens, /__ctl/clear
 // Faults, first that fits, `count` times (default 1):
@@ -62,7 +62,7 @@ class Memory {
 
 // ---- the provider
 const SCOPES = ['openid', 'offline_access', 'api:read', 'api:write'];
-const stats = { token: {}, errors: {}, reuse_detected: 0, revoked: 0, authorize: 0 };
+const stats = { token: {}, errors: {}, faults: {}, reuse_detected: 0, revoked: 0, authorize: 0 };
 
 function makeProvider(issuer) {
 	const key = (type, options, alg, kid) => ({
@@ -232,6 +232,7 @@ async function handle(provider, q, s) {
 	const call = () => provider.callback()(replay(q, text), s);
 	if (!f) return call();
 	f.count--;
+	stats.faults[`fault:${f.kind}`] = (stats.faults[`fault:${f.kind}`] || 0) + 1;
 	return faulty(f, call, q, s);
 }
 

@@ -215,11 +215,33 @@ unreachable(const struct transfer *t, CURLcode rc)
 	}
 }
 
+/* " (through proxy HOST:PORT)", without what else its URL may hold, or nothing. */
+static void
+put_proxy(const char *url, char *out, size_t cap)
+{
+	const char *host = strstr(url, "://"), *at;
+	size_t n;
+
+	*out = '\0';
+	if (*url == '\0')
+		return;
+	host = host == NULL ? url : host + 3;
+	n = strcspn(host, "/");
+	if ((at = memrchr(host, '@', n)) != NULL) {
+		n -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	snprintf(out, cap, " (through proxy %.*s)", (int)(n < 100 ? n : 100), host);
+}
+
 static void
 failed(struct transfer *t, CURLcode rc, const char *text)
 {
 	struct http_answer *a = t->a;
 	const char *why = *text != '\0' ? text : curl_easy_strerror(rc);
+	char proxy[128];
+
+	put_proxy(t->x->conf.proxy, proxy, sizeof proxy);
 
 	if (t->before.code != 0) {
 		a->phase = PHASE_NOT_SENT;
@@ -229,12 +251,12 @@ failed(struct transfer *t, CURLcode rc, const char *text)
 	if (!t->sent) {
 		a->phase = PHASE_NOT_SENT;
 		err_name(&a->err, unreachable(t, rc), t->refused ?
-		    "%s resolves to an address that is not allowed (private, loopback or reserved)" :
-		    "%s: %.180s", t->host, why);
+		    "%s%s resolves to an address that is not allowed (private, loopback or reserved)" :
+		    "%s%s: %.180s", t->host, proxy, why);
 	} else {
 		a->phase = PHASE_AMBIGUOUS;
 		err_name(&a->err, t->too_long ? ERR_BAD_ANSWER : ERR_OUTCOME_UNKNOWN,
-		    "%s: %.180s", t->host,
+		    "%s%s: %.180s", t->host, proxy,
 		    t->too_long ? "the answer is too long" : why);
 	}
 	err_detail(&a->err, "host", "%s", t->host);

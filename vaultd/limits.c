@@ -141,13 +141,25 @@ limits_bytes_owed(struct bucket *b, size_t n)
 	b->bytes += n;
 }
 
-bool
-limits_renewal(struct limits *l, const struct id *connection, long long now_ms)
+static struct renewals *
+renewals_of(struct limits *l, const struct id *connection, long long now_ms)
 {
 	struct renewals *r = &l->renewals[(connection->b[0] << 8 | connection->b[1]) % 1024];
 
 	/* Ids are random: two that share a place take turns, and are bounded all the same. */
 	if (!id_equal(&r->connection, connection) || now_ms - r->since_ms >= RENEWALS_MS)
 		*r = (struct renewals){ .connection = *connection, .since_ms = now_ms };
-	return r->n++ < RENEWALS_MAX;
+	return r;
+}
+
+bool
+limits_may_renew(struct limits *l, const struct id *connection, long long now_ms)
+{
+	return renewals_of(l, connection, now_ms)->n < RENEWALS_MAX;
+}
+
+void
+limits_renewal(struct limits *l, const struct id *connection, long long now_ms)
+{
+	renewals_of(l, connection, now_ms)->n++;
 }

@@ -66,4 +66,6 @@ bool limits_bytes(struct limits *l, struct bucket *b, ssize_t change);
 /* Charges what cannot be refused any more: the answer of a change that was made. */
 void limits_bytes_owed(struct bucket *b, size_t n);
 /* May callers force one more renewal of CONNECTION now? Each is a request to its provider. */
-bool limits_renewal(struct limits *l, const struct id *connection, long long now_ms);
+bool limits_may_renew(struct limits *l, const struct id *connection, long long now_ms);
+/* One was begun. */
+void limits_renewal(struct limits *l, const struct id *connection, long long now_ms);

@@ -118,6 +118,25 @@ TEST(idle_buckets_go_and_used_ones_stay)
 		T_OK(l.hash[i] == NULL);
 }
 
+TEST(renewals_that_were_begun_are_bounded_for_a_minute)
+{
+	struct limits l;
+	struct id one = { { 1, 2, 3 } }, same_place = { { 1, 2, 4 } };
+	long long now = 5000000;
+
+	limits_init(&l, &small);
+	for (int i = 0; i < 100; i++)		/* asking is free */
+		T_OK(limits_may_renew(&l, &one, now));
+	for (int i = 0; i < RENEWALS_MAX; i++) {
+		T_OK(limits_may_renew(&l, &one, now));
+		limits_renewal(&l, &one, now);
+	}
+	T_NOT(limits_may_renew(&l, &one, now + RENEWALS_MS - 1));
+	T_OK(limits_may_renew(&l, &one, now + RENEWALS_MS));
+	T_OK(limits_may_renew(&l, &same_place, now));
+	limits_done(&l);
+}
+
 int
 main(void)
 {

@@ -15,6 +15,7 @@
 #include "common/errors.h"
 #include "common/json.h"
 #include "common/role.h"
+#include "vaultd/attempt.h"
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/fragment.h"
@@ -222,6 +223,22 @@ refreshed(void *arg, int rc, const struct err *why)
 		request_resume(r, rc, &e);
 }
 
+/* Who only joins a refresh that runs, or is told to wait, asked the provider for nothing. R may be
+ * answered when this returns. */
+static void
+renew(struct request *r)
+{
+	const struct token_get *a = r->args;
+	struct vault *v = r->vault;
+	struct id id = a->t.c.id;
+	bool counts = a->refused_generation > 0 && attempt_find(v, &id) == NULL;
+
+	request_defer(r);
+	refresh_want(v, &id, refreshed, r);
+	if (counts && attempt_find(v, &id) != NULL)
+		limits_renewal(&v->limits, &id, boot_ms());
+}
+
 static int
 token_run(struct request *r, struct err *e)
 {
@@ -239,11 +256,10 @@ token_run(struct request *r, struct err *e)
 		    "cannot be renewed", a->t.c.name);
 	}
 	if (a->refused_generation > 0 &&
-	    !limits_renewal(&r->vault->limits, &a->t.c.id, boot_ms()))
+	    !limits_may_renew(&r->vault->limits, &a->t.c.id, boot_ms()))
 		return err_name(e, ERR_BUSY, "the token of '%s' was renewed %d times within a minute "
 		    "because an API refused it: it is not the token", a->t.c.name, RENEWALS_MAX);
-	request_defer(r);
-	refresh_want(r->vault, &a->t.c.id, refreshed, r);
+	renew(r);
 	return REQUEST_WAIT;
 }
 

@@ -34,7 +34,7 @@ const struct conf_key hsm_conf_keys[] = {
 	KEY("module_env", CONF_LIST, module_env, NULL,
 	    "NAME=VALUE in the environment of the module, may stand several times"),
 	KEY("module_paths", CONF_LIST, module_paths, NULL,
-	    "directory the module must be able to write to, may stand several times"),
+	    "what the module must read or write once it is loaded, may stand several times"),
 	KEY("secret_memory", CONF_SIZE, secret_memory, "256k",
 	    "locked memory for the PIN and for data keys in passing"),
 	KEY("secret_mlock_only", CONF_BOOL, secret_mlock_only, "no",

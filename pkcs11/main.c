@@ -8,7 +8,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/auto.h"
@@ -22,6 +25,7 @@
 #define CONF_FILE	"/etc/vaultd/vault-hsm.conf"
 #define EXIT_AGAIN	75	/* EX_TEMPFAIL: start me again */
 #define EXIT_CONFIG	78	/* EX_CONFIG: that is no use */
+#define MODULE_PATHS	36
 
 static void
 usage(FILE *f)
@@ -44,24 +48,44 @@ null_stdio(struct err *e)
 	return 0;
 }
 
-/* Modules read what they like; they write where the operator said. */
+/* Where the module lies, whatever links lead there: vendors put what they load later beside it. */
+static void
+module_dir(const struct hsm_conf *c, char out[PATH_MAX])
+{
+	char *slash = realpath(c->module_path, out) == NULL ? NULL : strrchr(out, '/');
+
+	if (slash == NULL || slash == out)	/* never all of / */
+		slash = out;
+	*slash = '\0';
+}
+
+/*
+ * The module was loaded and has read its configuration: what is left is libraries it loads
+ * late, the PIN for another login, and the directories that the operator named.
+ */
 static int
 confine(const struct hsm_conf *c, struct err *e)
 {
-	struct sandbox_path paths[40] = {
-		{ "/", SANDBOX_READ },
+	const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+	char beside[PATH_MAX];
+	struct sandbox_path paths[48] = {
 		{ c->state_dir, SANDBOX_READ | SANDBOX_WRITE },
 		{ "/dev/null", SANDBOX_READ | SANDBOX_WRITE },
+		{ "/dev/urandom", SANDBOX_READ }, { "/etc/ld.so.cache", SANDBOX_READ },
+		{ "/usr/lib", SANDBOX_READ }, { "/lib", SANDBOX_READ }, { "/lib64", SANDBOX_READ },
+		{ beside, SANDBOX_READ }, { c->pin_file, SANDBOX_READ },
+		{ *c->pin_file != '\0' || credentials == NULL ? "" : credentials, SANDBOX_READ },
 	};
-	size_t n = 3;
+	size_t n = 10;
 	int abi;
 
-	for (size_t i = 0; i < c->module_paths.n; i++) {
-		if (n + 1 >= sizeof paths / sizeof *paths)
-			return err_set(e, V_LIMIT, "more than 36 'module_paths'");
+	module_dir(c, beside);
+	if (c->module_paths.n > MODULE_PATHS)
+		return err_set(e, V_LIMIT, "more than %d 'module_paths'", MODULE_PATHS);
+	for (size_t i = 0; i < c->module_paths.n; i++)
 		paths[n++] = (struct sandbox_path){ c->module_paths.v[i],
 			SANDBOX_READ | SANDBOX_WRITE };
-	}
+	must(n < sizeof paths / sizeof *paths);
 	if (sandbox_enter(SANDBOX_HSM, paths, &abi, e) != 0)
 		return err_wrap(e, "sandbox");
 	log_info("sandbox entered landlock_abi=%d", abi);

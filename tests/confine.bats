@@ -155,7 +155,7 @@ tasks() { ls "/proc/$(bed_pid "$1")/task"; }
 			[ "$(inject "$tid" openat AT_FDCWD "@$BED/elsewhere/new" O_CREAT 0600)" = EACCES ]
 		done
 	done
-	for role in vaultd vault-egress; do
+	for role in $roles; do
 		for tid in $(tasks $role); do
 			[ "$(inject "$tid" openat AT_FDCWD "@$BED/elsewhere/readable" O_RDONLY 0)" = EACCES ]
 		done
@@ -166,6 +166,19 @@ tasks() { ls "/proc/$(bed_pid "$1")/task"; }
 	allows vaultd openat AT_FDCWD "@$BED/etc/policy.d/story.json" O_RDONLY 0
 	answers vaultd EACCES openat AT_FDCWD "@$BED/etc/policy.d/new.json" O_CREAT 0600
 	answers vault-egress EACCES openat AT_FDCWD "@$BED/connectors/new.json" O_CREAT 0600
+}
+
+@test "the module reads its token and its libraries, and nothing else of the machine" {
+	grep -q 'landlock_abi=[1-9]' "$BED/log/vault" || skip "this kernel has no Landlock"
+	for path in /etc/passwd /etc/vaultd "$BED/etc/vaultd.conf" "$BED/etc/softhsm2.conf" \
+	    "$BED/connectors/github.json" /proc/self/status / /etc /var /home; do
+		[ ! -e "$path" ] || answers vault-hsm EACCES openat AT_FDCWD "@$path" O_RDONLY 0
+	done
+	for path in "$BED/token" "$BED/etc/hsm-pin" /usr/lib "$(dirname "$SOFTHSM_MODULE")"; do
+		allows vault-hsm openat AT_FDCWD "@$path" O_RDONLY 0
+	done
+	answers vault-hsm EACCES openat AT_FDCWD "@$BED/etc/hsm-pin" O_WRONLY 0
+	allows vault-hsm openat AT_FDCWD "@$BED/token/made" O_CREAT 0600
 }
 
 @test "no role reaches the state, the token or the PIN of another" {

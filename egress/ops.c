@@ -50,8 +50,7 @@ ops_start(struct job *j, struct err *e)
 		if (note_attempt(j, e) != 0)
 			return e->code;
 		j->prepare = ops[i].prepare;
-		work_submit(j->x->work, j);
-		return 0;
+		return work_submit(j->x->work, j, e);
 	}
 	return err_set(e, V_INVALID, "vault-egress has no op %u", j->op);
 }

@@ -7,6 +7,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "egress/account.h"
 #include "egress/egress.h"
 #include "egress/oauth.h"
@@ -200,7 +201,10 @@ revoke_later(struct egress *x, const struct connector *c, const struct app_secre
 		job_free(j);
 		return;
 	}
-	work_submit(x->work, j);
+	if (work_submit(x->work, j, &e) != 0) {
+		log_warn("tokens that were refused are not revoked: %s", e.text);
+		job_free(j);
+	}
 }
 
 /* ---- EGRESS_PAT */

@@ -4,9 +4,11 @@
 #include "egress/work.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/errors.h"
 #include "egress/egress.h"
 #include "egress/server.h"
 
@@ -23,6 +25,7 @@ struct work {
 	struct job	*running;		/* singly linked by `next` */
 	struct job	*done, **done_end;
 	unsigned	 busy;
+	unsigned	 held;			/* on all lists but done */
 	bool		 stop;
 	int		 fd;
 	struct event	*ev;
@@ -67,14 +70,26 @@ talking_to(const struct work *w, const char *host)
 	return n;
 }
 
+/* As many as wait for HOST: it is slow, and its callers are better told than kept. */
+static bool
+crowded(const struct work *w, const char *host)
+{
+	unsigned n = 0;
+
+	for (const struct job *j = w->parked; j != NULL; j = j->next)
+		n += strcmp(j->host, host) == 0;
+	return n >= WORK_HOST_MAX;
+}
+
 static void
-unlink_running(struct work *w, struct job *j)
+leave(struct work *w, struct job *j)
 {
 	struct job **at = &w->running;
 
 	while (*at != j)
 		at = &(*at)->next;
 	*at = j->next;
+	w->busy--;
 }
 
 static bool
@@ -120,6 +135,7 @@ next_job(struct work *w)
 static void
 finish(struct work *w, struct job *j)
 {
+	w->held--;
 	add(&w->done_end, j);
 	eventfd_write(w->fd, 1);
 	pthread_cond_broadcast(&w->wake);	/* a host's turn may be free */
@@ -136,6 +152,23 @@ prepared(struct job *j)
 	return j->rc == 0 && j->perform != NULL;
 }
 
+/* Not its turn: it waits, or is told at once that too many do. Nothing was sent for it. */
+static bool
+parked(struct work *w, struct job *j)
+{
+	if (take_turn(w, j))
+		return false;
+	leave(w, j);
+	if (crowded(w, j->host)) {
+		j->rc = err_name(&j->err, ERR_BUSY, "%u requests wait for %.200s already",
+		    WORK_HOST_MAX, j->host);
+		finish(w, j);
+	} else {
+		add(&w->parked_end, j);
+	}
+	return true;
+}
+
 static void
 run(struct work *w, struct job *j)
 {
@@ -147,20 +180,15 @@ run(struct work *w, struct job *j)
 	pthread_mutex_unlock(&w->mutex);
 	perform = prepared(j);
 	pthread_mutex_lock(&w->mutex);
-	if (perform && !take_turn(w, j)) {
-		unlink_running(w, j);
-		w->busy--;
-		add(&w->parked_end, j);
+	if (perform && parked(w, j))
 		return;
-	}
 	if (perform) {
 		pthread_mutex_unlock(&w->mutex);
 		j->rc = j->perform(j, &j->err);
 		pthread_mutex_lock(&w->mutex);
 	}
-	unlink_running(w, j);
-	w->busy--;
 	j->talking = false;
+	leave(w, j);
 	finish(w, j);
 }
 
@@ -204,13 +232,21 @@ collect(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void
-work_submit(struct work *w, struct job *j)
+int
+work_submit(struct work *w, struct job *j, struct err *e)
 {
+	bool full;
+
 	pthread_mutex_lock(&w->mutex);
-	add(&w->ready_end, j);
-	pthread_cond_signal(&w->wake);
+	full = w->held >= WORK_MAX;
+	if (!full) {
+		w->held++;
+		add(&w->ready_end, j);
+		pthread_cond_signal(&w->wake);
+	}
 	pthread_mutex_unlock(&w->mutex);
+	return full ? err_name(e, ERR_BUSY, "vault-egress has %u requests in hand already",
+	    WORK_MAX) : 0;
 }
 
 bool

@@ -7,6 +7,11 @@
 
 #include "common/frame.h"
 
+/* What one vaultd may have in hand here, and how much of that may wait for one slow host. More
+ * is answered ERR_BUSY at once: nothing was sent for it. */
+#define WORK_MAX	1024U
+#define WORK_HOST_MAX	256U
+
 struct egress;
 
 struct job {
@@ -34,8 +39,9 @@ struct work;
 int work_new(struct egress *x, struct work **ret, struct err *e);
 /* Waits for running jobs, drops queued ones. */
 void work_free(struct work *w);
-/* Takes J. Its answer comes back through server_answer() on the loop. */
-void work_submit(struct work *w, struct job *j);
+/* Takes J when it returns 0; its answer comes back through server_answer() on the loop. ERR_BUSY:
+ * too many are in hand. */
+int work_submit(struct work *w, struct job *j, struct err *e);
 /* Is this attempt queued or running? */
 bool work_has(struct work *w, const struct id *attempt);
 unsigned work_busy(struct work *w);

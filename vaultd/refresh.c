@@ -1,6 +1,6 @@
 /*
- * refresh.c - renewing a grant. See refresh.h; attempt.c has the ordering, this file the
- * meaning of each outcome.
+ * refresh.c - renewing a grant. See refresh.h; attempt.c has the ordering, refresh_rules.c the
+ * rules, this file brings records and rules together.
  */
 #include "vaultd/refresh.h"
 
@@ -17,6 +17,7 @@
 #include "vaultd/egress.h"
 #include "vaultd/hsm.h"
 #include "vaultd/objects.h"
+#include "vaultd/refresh_rules.h"
 #include "vaultd/schedule.h"
 #include "vaultd/vault.h"
 
@@ -26,48 +27,26 @@ struct waiter {
 	void		*arg;
 };
 
-#define BACKOFF_MAX_S	900
-#define THROTTLED_S	60	/* when the provider does not say for how long */
-#define RETRY_AFTER_MAX_S 3600
-#define STRIKE_SPACING_S 60
-
 /* ---- when */
-
-/* Long enough before the end for a few tries, short enough not to renew for nothing. */
-static int64_t
-lead_s(int64_t lifetime)
-{
-	if (lifetime <= 180)
-		return lifetime / 3;
-	if (lifetime / 5 < 60)
-		return 60;
-	return lifetime / 5 > 900 ? 900 : lifetime / 5;
-}
-
-/* Spreads what was obtained together, after a restart or an outage. */
-static int64_t
-jitter_ms(int64_t lifetime)
-{
-	return lifetime * (lifetime <= 180 ? 50 : 100);
-}
 
 int64_t
 refresh_due_ms(int64_t obtained, int64_t lifetime)
 {
+	int64_t from, to;
 	unsigned r;
 
+	refresh_due_span(obtained, lifetime, &from, &to);
 	random_bytes(&r, sizeof r);
-	return (obtained + lifetime - lead_s(lifetime)) * 1000 -
-	    (int64_t)(r % (uint64_t)(jitter_ms(lifetime) + 1));
+	return to - (int64_t)(r % (uint64_t)(to - from + 1));
 }
 
 bool
 refresh_is_due(int64_t obtained, int64_t expires)
 {
-	int64_t lifetime = expires - obtained;
+	int64_t from, to;
 
-	return expires != 0 && wall_usec() / 1000 >=
-	    (expires - lead_s(lifetime)) * 1000 - jitter_ms(lifetime);
+	refresh_due_span(obtained, expires - obtained, &from, &to);
+	return expires != 0 && wall_usec() / 1000 >= from;
 }
 
 void
@@ -80,12 +59,6 @@ due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind k
 	memcpy(key + 8, id->b, sizeof id->b);
 	changes_put(c, TABLE_DUE, (struct slice){ key, sizeof key }, EXPECT_ANY,
 	    (struct slice){ &value, 1 });
-}
-
-static int64_t
-backoff_s(unsigned failures)
-{
-	return failures >= 9 ? BACKOFF_MAX_S : (int64_t)2 << failures;
 }
 
 /* ---- results into records */
@@ -176,192 +149,83 @@ refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
 	return 0;
 }
 
-/* ---- what a failure means */
+/* ---- what the rules (refresh_rules.h) judge by */
 
-enum verdict {
-	TRANSIENT,	/* retry later; state changes only when the token is dead */
-	ADMIN,		/* the app's owner must act; users need not reconnect */
-	DEAD,		/* reconnect */
-	LOCAL,		/* our own helpers: says nothing about the connection */
-};
-
-static enum verdict
-verdict_of(const struct connection *c, const struct err *e)
-{
-	switch (e->id) {
-	case ERR_GRANT_REVOKED:
-	case ERR_SIGNIN_REQUIRED:
-	case ERR_NO_REFRESH_TOKEN:
-	case ERR_GRANT_LOST_IN_TRANSIT:
-		return DEAD;
-	case ERR_CLIENT_SECRET_WRONG:
-	case ERR_GRANT_TYPE_NOT_ALLOWED:
-	case ERR_SCOPE_INVALID:
-	case ERR_TLS_UNTRUSTED:
-	case ERR_HOST_NOT_ALLOWED:
-	case ERR_WRONG_TENANT:
-		return ADMIN;
-	case ERR_PROVIDER_REFUSED:	/* no OAuth error: two strikes, a minute apart */
-		return c->cause == ERR_PROVIDER_REFUSED &&
-			wall_seconds() - c->cause_time >= STRIKE_SPACING_S ? DEAD : TRANSIENT;
-	case ERR_HSM_UNAVAILABLE:
-	case ERR_HSM_REFUSED:
-	case ERR_EGRESS_UNAVAILABLE:
-	case ERR_STORE_UNWRITABLE:
-	case ERR_AUDIT_UNWRITABLE:
-	case ERR_BUSY:
-	case ERR_CONFLICT:
-		return LOCAL;
-	default:
-		return TRANSIENT;
-	}
-}
-
-static bool
-token_alive(struct vault *v, const struct id *connection, int64_t *ret_expires)
+static void
+note_token(const struct vault *v, const struct id *connection, struct refresh_facts *f)
 {
 	struct slice key = { connection->b, sizeof connection->b }, in;
 	struct release_view view;
 	struct err e;
 
-	*ret_expires = 0;
 	if (store_get(v->store, TABLE_RELEASE, key, &in, NULL, &e) != 0 ||
 	    !release_view(in, &view))
-		return false;
-	*ret_expires = view.expires;
-	return view.expires == 0 || view.expires > wall_seconds();
-}
-
-/* Until when the provider wants to be left alone (RFC 9110 10.2.3), 0 = it does not say. */
-static int64_t
-retry_at(const struct exchange_result *res)
-{
-	uint32_t s = res->retry_after_s;
-
-	if (s == 0 && res->err.id == ERR_THROTTLED)
-		s = THROTTLED_S;
-	if (s > RETRY_AFTER_MAX_S)
-		s = RETRY_AFTER_MAX_S;
-	return s == 0 ? 0 : wall_seconds() + s;
-}
-
-static void
-note_failure(struct vault *v, struct connection *c, const struct exchange_result *res)
-{
-	const struct err *e = &res->err;
-	enum verdict verdict = verdict_of(c, e);
-	int64_t expires;
-	bool alive = token_alive(v, &c->id, &expires);
-
-	c->cause = e->id != ERR_NONE ? e->id : ERR_INTERNAL;
-	snprintf(c->cause_text, sizeof c->cause_text, "%.*s", (int)sizeof c->cause_text - 1,
-	    e->text);
-	c->updated = wall_seconds();
-	if (!(e->id == ERR_PROVIDER_REFUSED && c->failures > 0 && verdict == TRANSIENT))
-		c->cause_time = c->updated;	/* strikes are spaced from the first */
-	c->failures++;
-	c->retry_at = retry_at(res);
-	if (verdict == DEAD)
-		c->state = CONN_DISCONNECTED;
-	else if (verdict == ADMIN || !alive)
-		c->state = CONN_DEGRADED;
-}
-
-/*
- * Bytes went out and no answer came. Where the old refresh token certainly stays good, or does
- * for a while (its grace), it is used again soon; where it may be spent, exactly one retry is
- * allowed: at the end of the access token, or now if that is dead already. The marker is
- * ambiguous_since.
- */
-static void
-note_ambiguous(struct vault *v, struct connection *c, const struct intent *in,
-    struct exchange_result *res)
-{
-	if (c->ambiguous_since == 0)
-		c->ambiguous_since = in->t0;
-	if (in->retries > 0) {
-		err_name(&res->err, ERR_GRANT_LOST_IN_TRANSIT, "an answer of the provider was "
-		    "lost twice; whether the grant still works cannot be known");
-		note_failure(v, c, res);
 		return;
+	f->expires = view.expires;
+	f->alive = view.expires == 0 || view.expires > f->now;
+}
+
+static struct refresh_facts
+facts(const struct vault *v, const struct connection *c)
+{
+	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
+	struct refresh_facts f = { .now = wall_seconds() };
+
+	note_token(v, &c->id, &f);
+	if (k != NULL) {
+		f.reuse_harmless = k->refresh != REFRESH_ROTATING || k->refresh_reuse_harmless;
+		f.reuse_grace_s = k->refresh_reuse_grace_s;
+		f.hold = k->on_ambiguous_hold;
 	}
-	if (res->err.id != ERR_OUTCOME_UNKNOWN)
-		err_rename(&res->err, ERR_OUTCOME_UNKNOWN);
-	note_failure(v, c, res);
-}
-
-/* Using the refresh token again costs nothing, however long ago it may have been spent. */
-static bool
-reuse_is_harmless(const struct vault *v, const struct connection *c)
-{
-	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
-
-	return k != NULL && (k->refresh != REFRESH_ROTATING || k->refresh_reuse_harmless);
-}
-
-/* The same now, after an answer was lost: that, or the provider's grace is not over yet. */
-static bool
-reuse_is_safe(const struct vault *v, const struct connection *c)
-{
-	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
-
-	return reuse_is_harmless(v, c) || (k != NULL && c->ambiguous_since != 0 &&
-	    wall_seconds() < c->ambiguous_since + (int64_t)k->refresh_reuse_grace_s);
-}
-
-static bool
-holds(const struct vault *v, const struct connection *c)
-{
-	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
-
-	return k != NULL && k->on_ambiguous_hold;
-}
-
-/* Unix ms of the next attempt by the scheduler, 0 = none. */
-static int64_t
-next_try(struct vault *v, const struct connection *c)
-{
-	int64_t now = wall_seconds(), expires;
-	bool alive = token_alive(v, &c->id, &expires);
-
-	if (c->state == CONN_DISCONNECTED)
-		return 0;
-	if (c->ambiguous_since != 0 && holds(v, c))
-		return 0;
-	if (c->ambiguous_since != 0 && !reuse_is_safe(v, c) && alive && expires > 0)
-		return expires * 1000;
-	if (c->retry_at != 0)
-		return c->retry_at * 1000;
-	if (c->cause == ERR_OUTCOME_UNKNOWN)	/* the one that is allowed, or one that is safe */
-		return (now + (reuse_is_safe(v, c) ? backoff_s(c->failures) / 2 : 1)) * 1000;
-	return (now + backoff_s(c->failures)) * 1000;
+	return f;
 }
 
 /* ---- what the provider itself says (RFC 7662) */
-
-#define STILL_COMING_S	30	/* a request whose line broke may be worked on so long */
 
 void
 refresh_introspected(struct vault *v, struct changes *ch, struct connection *c, bool active,
     struct err *e)
 {
 	struct exchange_result res = { 0 };
-	int64_t now = wall_seconds(), certain = c->ambiguous_since + STILL_COMING_S;
+	struct refresh_facts f = facts(v, c);
+	int64_t certain = c->ambiguous_since + REFRESH_STILL_COMING_S;
 
 	if (!active) {
 		err_name(&res.err, ERR_GRANT_LOST_IN_TRANSIT, "the answer to a refresh was lost, and "
 		    "the provider says that the refresh token is spent");
-		note_failure(v, c, &res);
+		refresh_note_failure(c, &res, &f);
 		*e = res.err;
-	} else if (now < certain) {	/* not spent yet */
+	} else if (f.now < certain) {	/* not spent yet */
 		due_put(ch, certain * 1000, &c->id, DUE_INTROSPECT);
 	} else {
 		c->ambiguous_since = 0;
-		due_put(ch, now * 1000, &c->id, DUE_REFRESH);
+		due_put(ch, f.now * 1000, &c->id, DUE_REFRESH);
 	}
 }
 
 /* ---- one refresh */
+
+/* It did not bring a token: into C, and when it is tried again. */
+static void
+note_outcome(struct attempt *a, struct changes *ch, struct connection *c)
+{
+	struct refresh_facts f = facts(a->vault, c);
+	bool ambiguous = a->res.phase == PHASE_AMBIGUOUS;
+	int64_t due;
+
+	if (ambiguous) {
+		refresh_note_ambiguous(c, &a->intent, &a->res, &f);
+	} else {
+		if (c->ambiguous_since != 0 && a->res.err.id == ERR_GRANT_REVOKED)
+			err_name(&a->res.err, ERR_GRANT_LOST_IN_TRANSIT, "the provider answered a "
+			    "refresh, the answer was lost, and the refresh token was spent by it");
+		refresh_note_failure(c, &a->res, &f);
+	}
+	if ((due = refresh_next_try(c, &f)) != 0)
+		due_put(ch, due, &c->id, DUE_REFRESH);
+	if (ambiguous && refresh_is_last_try(c, &f))
+		due_put(ch, wall_usec() / 1000, &c->id, DUE_INTROSPECT);
+}
 
 static int
 rebuild(struct attempt *a, struct changes *ch, struct err *e)
@@ -370,7 +234,6 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	struct connection c;
 	AUTO(grant) g = { 0 };
 	uint64_t generation;
-	int64_t due;
 
 	if (object_connection(v, &a->intent.connection, true, &c, &generation, e) != 0 ||
 	    object_grant(v, &c.id, &g, NULL, e) != 0)
@@ -382,20 +245,9 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 			return e->code;
 		return object_put_connection(v, ch, &c, generation, e);
 	}
-	if (a->res.phase == PHASE_NOT_SENT && verdict_of(&c, &a->res.err) == LOCAL)
+	if (a->res.phase == PHASE_NOT_SENT && refresh_is_local(a->res.err.id))
 		return 0;
-	if (a->res.phase == PHASE_AMBIGUOUS) {
-		note_ambiguous(v, &c, &a->intent, &a->res);
-	} else {
-		if (c.ambiguous_since != 0 && a->res.err.id == ERR_GRANT_REVOKED)
-			err_name(&a->res.err, ERR_GRANT_LOST_IN_TRANSIT, "the provider answered a "
-			    "refresh, the answer was lost, and the refresh token was spent by it");
-		note_failure(v, &c, &a->res);
-	}
-	if ((due = next_try(v, &c)) != 0)
-		due_put(ch, due, &c.id, DUE_REFRESH);
-	if (a->res.phase == PHASE_AMBIGUOUS && c.ambiguous_since != 0 && !reuse_is_safe(v, &c))
-		due_put(ch, wall_usec() / 1000, &c.id, DUE_INTROSPECT);
+	note_outcome(a, ch, &c);
 	return object_put_connection(v, ch, &c, generation, e);
 }
 
@@ -485,13 +337,14 @@ static bool
 is_suspect(const struct vault *v, const struct connection *c, const struct grant *g)
 {
 	return !v->adopted && !id_equal(&g->instance, &v->instance) &&
-	    !reuse_is_harmless(v, c);
+	    !facts(v, c).reuse_harmless;
 }
 
 static int
 load(struct attempt *a, const struct connection *c, struct err *e)
 {
 	struct vault *v = a->vault;
+	struct refresh_facts f = facts(v, c);
 	AUTO(grant) g = { 0 };
 	AUTO(release) r = { 0 };
 	AUTO(app) app = { 0 };
@@ -516,7 +369,7 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 	a->intent.connection = a->ex.connection = c->id;
 	a->intent.grant_version = a->ex.grant_version = g.version + 1;
 	a->intent.release_version = a->ex.release_version = r.version + 1;
-	a->intent.retries = c->ambiguous_since != 0 && !reuse_is_safe(v, c);
+	a->intent.retries = refresh_is_last_try(c, &f);
 	memcpy(a->intent.fingerprint, g.fingerprint, sizeof g.fingerprint);
 	a->intent.deadline = a->intent.t0 + EGRESS_EXCHANGE_MS / 1000;
 	a->ex.secret = sealed(&c->id, g.version, &a->secret_blob, &a->secret_wrap);
@@ -530,7 +383,10 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 static int
 cause_error(const struct connection *c, struct err *e)
 {
-	err_name(e, c->cause, "%s", c->cause_text);
+	if (c->cause == ERR_NONE)
+		err_name(e, ERR_SIGNIN_REQUIRED, "the sign-in of this connection has ended");
+	else
+		err_name(e, c->cause, "%s", c->cause_text);
 	err_detail(e, "connection", "%s", c->name);
 	return e->code;
 }
@@ -538,20 +394,17 @@ cause_error(const struct connection *c, struct err *e)
 static int
 may_start(struct vault *v, const struct connection *c, struct err *e)
 {
-	int64_t expires, until = c->retry_at != 0 ? c->retry_at :
-	    c->cause_time + backoff_s(c->failures) / 2;
+	struct refresh_facts f = facts(v, c);
 
-	if (c->state == CONN_PENDING)
+	switch (refresh_may_start(c, &f)) {
+	case REFRESH_UNFINISHED:
 		return err_name(e, ERR_NOT_READY, "the sign-in of this connection was never "
 		    "finished");
-	if (c->state == CONN_DISCONNECTED && c->cause != ERR_NONE)
+	case REFRESH_NOT_NOW:
 		return cause_error(c, e);
-	if (c->ambiguous_since != 0 && (holds(v, c) || (!reuse_is_safe(v, c) &&
-	    token_alive(v, &c->id, &expires))))
-		return cause_error(c, e);
-	if (c->cause != ERR_OUTCOME_UNKNOWN && c->cause != ERR_NONE && c->failures > 0 &&
-	    wall_seconds() < until)
-		return cause_error(c, e);
+	case REFRESH_MAY:
+		break;
+	}
 	if (v->stopping)
 		return err_name(e, ERR_BUSY, "the vault is stopping");
 	if (!egress_is_up(v->egress))

@@ -52,7 +52,8 @@ struct journal {
 	struct queue		 audit, commit, done;	/* under mutex */
 	bool			 grow, grown;		/* commit thread waits for a larger map */
 	uint64_t		 next_commit, waiting;
-	_Atomic int		 state;
+	_Atomic bool		 audit_bad;		/* set by the audit thread alone */
+	_Atomic bool		 store_bad;		/* set by the commit thread alone */
 	_Atomic bool		 audit_idle;		/* it waits for work */
 	struct segments		 seg;			/* audit thread */
 	uint64_t		 retiring;		/* audit thread: a line says: removed to here */
@@ -203,15 +204,6 @@ sort_job(struct journal *j, struct batch *b, struct job *job, const struct err *
 }
 
 static void
-note_state(struct journal *j, bool writable)
-{
-	if (!writable)
-		atomic_store(&j->state, JOURNAL_AUDIT_UNWRITABLE);
-	else if (atomic_load(&j->state) == JOURNAL_AUDIT_UNWRITABLE)
-		atomic_store(&j->state, JOURNAL_OK);
-}
-
-static void
 audit_batch(struct journal *j, struct job *jobs, struct batch *b)
 {
 	struct err e = { 0 }, full = { 0 };
@@ -244,7 +236,8 @@ audit_batch(struct journal *j, struct job *jobs, struct batch *b)
 		j->seg.head = b->head;
 		buf_reset(&j->owed);
 	}
-	note_state(j, e.code == 0 && full.code == 0 && segments_have_room(&j->seg, 2 * LINE_ROOM));
+	atomic_store(&j->audit_bad, e.code != 0 || full.code != 0 ||
+	    !segments_have_room(&j->seg, 2 * LINE_ROOM));
 	for (; jobs != NULL; jobs = next) {
 		next = jobs->next;
 		sort_job(j, b, jobs, &e);
@@ -317,7 +310,7 @@ retain(struct journal *j)
 	uint64_t to = segments_old(&j->seg, j->conf.retention_days);
 	struct job *line;
 
-	if (to == 0 || atomic_load(&j->state) == JOURNAL_AUDIT_UNWRITABLE)
+	if (to == 0 || atomic_load(&j->audit_bad))
 		return;
 	if (to == j->retiring) {
 		if (j->owed.len == 0)
@@ -346,7 +339,7 @@ idle(struct journal *j)
 
 	segments_want_spare(&j->seg);
 	retain(j);
-	if (j->owed.len == 0 && (atomic_load(&j->state) != JOURNAL_AUDIT_UNWRITABLE ||
+	if (j->owed.len == 0 && (!atomic_load(&j->audit_bad) ||
 	    !segments_have_room(&j->seg, 2 * LINE_ROOM)))
 		return;
 	queue_init(&b.to_commit);
@@ -460,10 +453,7 @@ commit_batch(struct journal *j, struct job **jobs, size_t n, const struct audit_
 	for (size_t i = 0; i < n; i++)
 		sets[i] = &jobs[i]->changes;
 	apply(j, sets, n, rc, head, jobs[n - 1]->commit, &e);
-	if (e.code != 0)
-		atomic_store(&j->state, JOURNAL_STORE_UNWRITABLE);
-	else if (atomic_load(&j->state) == JOURNAL_STORE_UNWRITABLE)
-		atomic_store(&j->state, JOURNAL_OK);
+	atomic_store(&j->store_bad, e.code != 0);
 	for (size_t i = 0; i < n; i++) {
 		jobs[i]->rc = rc[i];
 		if (rc[i] != 0 && rc[i] != V_CONFLICT)
@@ -479,18 +469,13 @@ static void
 note_head(struct journal *j, struct audit_head *noted, const struct audit_head *head)
 {
 	struct err e = { 0 };
-	bool bad = atomic_load(&j->state) == JOURNAL_STORE_UNWRITABLE;
 
-	if (head->seq == noted->seq && !bad)
+	if (head->seq == noted->seq && !atomic_load(&j->store_bad))
 		return;
 	apply(j, NULL, 0, NULL, head, 0, &e);
-	if (e.code != 0) {
-		atomic_store(&j->state, JOURNAL_STORE_UNWRITABLE);
-		return;
-	}
-	if (bad)
-		atomic_store(&j->state, JOURNAL_OK);
-	*noted = *head;
+	atomic_store(&j->store_bad, e.code != 0);
+	if (e.code == 0)
+		*noted = *head;
 }
 
 static void *
@@ -596,9 +581,13 @@ journal_kick(struct journal *j)
 }
 
 enum journal_state
-journal_state(const struct journal *j)
+journal_state(const struct journal *cj)
 {
-	return (enum journal_state)atomic_load(&((struct journal *)j)->state);
+	struct journal *j = (struct journal *)cj;
+
+	if (atomic_load(&j->audit_bad))
+		return JOURNAL_AUDIT_UNWRITABLE;
+	return atomic_load(&j->store_bad) ? JOURNAL_STORE_UNWRITABLE : JOURNAL_OK;
 }
 
 void
@@ -653,15 +642,47 @@ write_notes(struct journal *j, struct buf *notes, struct err *e)
 	return e->code;
 }
 
+/* Without its threads. */
+static void
+release(struct journal *j)
+{
+	if (j->ev != NULL)
+		event_free(j->ev);
+	if (j->fd >= 0)
+		close(j->fd);
+	segments_close(&j->seg);
+	buf_done(&j->text);
+	buf_done(&j->owed);
+	pthread_cond_destroy(&j->audit_wake);
+	pthread_cond_destroy(&j->commit_wake);
+	pthread_cond_destroy(&j->parked);
+	pthread_mutex_destroy(&j->mutex);
+	free((char *)j->seg.dir);
+	free(j);
+}
+
+static void
+stop_commit_thread(struct journal *j)
+{
+	pthread_mutex_lock(&j->mutex);
+	j->audit_stopped = true;
+	pthread_cond_signal(&j->commit_wake);
+	pthread_mutex_unlock(&j->mutex);
+	pthread_join(j->commit_thread, NULL);
+}
+
 static int
 start(struct journal *j, struct event_base *base, struct err *e)
 {
 	j->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	j->ev = j->fd < 0 ? NULL : event_new(base, j->fd, EV_READ | EV_PERSIST, finished, j);
 	if (j->ev == NULL || event_add(j->ev, NULL) != 0 ||
-	    pthread_create(&j->audit_thread, NULL, audit_main, j) != 0 ||
 	    pthread_create(&j->commit_thread, NULL, commit_main, j) != 0)
 		return err_set(e, V_IO, "cannot start the journal's threads");
+	if (pthread_create(&j->audit_thread, NULL, audit_main, j) != 0) {
+		stop_commit_thread(j);
+		return err_set(e, V_IO, "cannot start the journal's threads");
+	}
 	return 0;
 }
 
@@ -682,19 +703,20 @@ journal_open(const struct journal_conf *conf, struct store *store,
 	j->conf.audit_dir = j->seg.dir;
 	j->store = store;
 	j->seg.size = conf->segment_bytes;
+	j->seg.fd = j->fd = -1;
 	init_sync(j);
 	store_meta(store, &meta);
 	j->next_commit = meta.commit;
 	if (journal_recover(&j->seg, &meta, &notes, ret_report, &agree, e) != 0 ||
 	    (!agree && store_new_instance(store, e) != 0) || write_notes(j, &notes, e) != 0) {
-		segments_close(&j->seg);
-		free((char *)j->seg.dir);
-		free(j);
+		release(j);
 		return e->code;
 	}
 	j->head = j->seg.head;
-	if (start(j, base, e) != 0)
+	if (start(j, base, e) != 0) {
+		release(j);
 		return e->code;
+	}
 	*ret = j;
 	return 0;
 }
@@ -714,11 +736,5 @@ journal_close(struct journal *j)
 	pthread_join(j->commit_thread, NULL);
 	finished(j->fd, 0, j);
 	journal_kick(j);
-	event_free(j->ev);
-	close(j->fd);
-	segments_close(&j->seg);
-	buf_done(&j->text);
-	buf_done(&j->owed);
-	free((char *)j->seg.dir);
-	free(j);
+	release(j);
 }

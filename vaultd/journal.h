@@ -46,7 +46,6 @@ struct journal_conf {
 	const char	*audit_dir;
 	size_t		 segment_bytes;	/* 16 MiB */
 	unsigned	 retention_days;/* 0 = keep all; whole segments are removed */
-	unsigned	 gather_us;	/* at most this long for more input, 100 */
 };
 
 /* Recovers the log against the store's head (docs/ARCHITECTURE.md, Audit), appends what

@@ -123,8 +123,7 @@ open_journal(struct vault *v, struct err *e)
 	struct buf report = { 0 };
 	struct store_meta meta;
 	struct journal_conf jc = { .audit_dir = dir, .segment_bytes = v->conf.audit_segment,
-		.retention_days = v->conf.audit_retention_days,
-		.gather_us = v->conf.gather_us };
+		.retention_days = v->conf.audit_retention_days };
 
 	snprintf(dir, sizeof dir, "%s/audit", v->conf.state_dir);
 	mkdir(dir, 0700);

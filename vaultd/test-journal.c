@@ -4,6 +4,7 @@
 #include <event2/thread.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -611,7 +612,7 @@ TEST(kill_loses_nothing_that_was_acknowledged)
 			    0);
 		close_both();
 		T_EQ(verify(NULL).fault, AUDIT_OK);
-		T_OK(verify(NULL).head.seq > (uint64_t)last);
+		T_OK((int64_t)verify(NULL).head.seq > last);
 	}
 }
 
@@ -656,6 +657,147 @@ TEST(a_full_disk_harms_nothing_and_heals)
 	T_EQ(verify(NULL).fault, AUDIT_OK);
 	snprintf(cmd, sizeof cmd, "umount %s", adir);
 	T_EQ(system(cmd), 0);
+}
+
+/* ---- both at once */
+
+static bool
+mount_small(const char *dir, const char *how)
+{
+	char cmd[300];
+
+	snprintf(cmd, sizeof cmd, "mount -t tmpfs -o %s tmpfs %s 2>/dev/null", how, dir);
+	return geteuid() == 0 && system(cmd) == 0;
+}
+
+static void
+unmount(const char *dir)
+{
+	char cmd[300];
+
+	snprintf(cmd, sizeof cmd, "umount %s", dir);
+	T_EQ(system(cmd), 0);
+}
+
+/* What a refresh's answer is: its line may wait for the log. */
+static void
+submit_owed(int key)
+{
+	static const char value[4096] = "v";
+	struct job *j = calloc(1, sizeof *j);
+
+	buf_add(&j->line, "\"t\":\"x\",\"event\":\"owed\"}\n", 25);
+	changes_put(&j->changes, TABLE_APP, (struct slice){ &key, sizeof key }, EXPECT_ANY,
+	    (struct slice){ value, 3000 });
+	j->has_changes = j->owed = true;
+	j->done = done;
+	journal_submit(journal, j);
+}
+
+static void
+wait_state(enum journal_state from, enum journal_state to)
+{
+	for (int i = 0; i < 60 && journal_state(journal) == from; i++)
+		usleep(100000);
+	T_EQ(journal_state(journal), to);
+}
+
+static void
+fill_both(int filler)
+{
+	static const char block[4096];
+	int i;
+
+	for (i = 0; i < 6000 && failed == 0; i++) {	/* the log */
+		submit("call", -1);
+		wait_for(i + 1);
+	}
+	T_OK(failed > 0);
+	while (write(filler, block, sizeof block) > 0)
+		;
+	failed = 0;
+	for (i = 0; i < 2000 && failed == 0; i++) {	/* the store */
+		submit_owed(i);
+		wait_for(finished + 1);
+	}
+	T_OK(failed > 0);
+}
+
+/* One of the two heals while the other is still bad: that stays bad. */
+TEST(each_of_log_and_store_heals_by_itself)
+{
+	char path[100];
+	int filler;
+
+	fresh();
+	if (!mount_small(adir, "size=600k"))
+		return;		/* small file systems of its own need root */
+	T_OK(mount_small(sdir, "size=2m"));
+	snprintf(path, sizeof path, "%s/filler", sdir);
+	open_both(1 << 18);
+	T_OK((filler = open(path, O_WRONLY | O_CREAT, 0600)) >= 0);
+	finished = failed = 0;
+	fill_both(filler);
+	T_EQ(journal_state(journal), JOURNAL_AUDIT_UNWRITABLE);
+	T_OK(mount_small(adir, "remount,size=20m"));
+	wait_state(JOURNAL_AUDIT_UNWRITABLE, JOURNAL_STORE_UNWRITABLE);
+	usleep(1500000);		/* lines go to the log meanwhile */
+	submit("call", -1);
+	wait_for(finished + 1);
+	T_EQ(journal_state(journal), JOURNAL_STORE_UNWRITABLE);
+	T_EQ(ftruncate(filler, 0), 0);
+	wait_state(JOURNAL_STORE_UNWRITABLE, JOURNAL_OK);
+	close(filler);
+	close_both();
+	unmount(adir);
+	unmount(sdir);
+}
+
+static int
+lowest_free_file(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
+/* Each time it gets one step further; leaks are the sanitizer's to see. */
+TEST(an_open_that_fails_leaves_nothing_open)
+{
+	struct store_conf sc = { .map_size = 1 << 26 };
+	struct journal_conf jc = { .segment_bytes = 1 << 16 };
+	struct rlimit was, low;
+	struct err e = { 0 };
+	int before, failures = 0;
+
+	fresh();
+	sc.dir = sdir;
+	jc.audit_dir = adir;
+	open_both(jc.segment_bytes);	/* so that there is a log to open */
+	finished = failed = 0;
+	submit("call", -1);
+	wait_for(1);
+	close_both();
+	base = event_base_new();
+	T_DO(store_open(&sc, &store, &e), e);
+	getrlimit(RLIMIT_NOFILE, &was);
+	before = lowest_free_file();
+	for (int more = 0;; more++) {
+		int rc;
+
+		low = (struct rlimit){ (rlim_t)(before + more), was.rlim_max };
+		setrlimit(RLIMIT_NOFILE, &low);
+		rc = journal_open(&jc, store, base, &journal, &report, &e);
+		setrlimit(RLIMIT_NOFILE, &was);
+		if (rc == 0)
+			break;
+		failures++;
+		T_EQ(lowest_free_file(), before);
+	}
+	T_OK(failures >= 2);
+	close_both();
+	T_EQ(verify(NULL).fault, AUDIT_OK);
 }
 
 int

@@ -59,6 +59,7 @@ struct journal {
 	uint64_t		 retiring;		/* audit thread: a line says: removed to here */
 	struct buf		 text, owed;		/* audit thread */
 	struct audit_head	 head;			/* under mutex: what is durable */
+	uint64_t		 noted;			/* commit thread: of that, what the store knows */
 	uint64_t		 audit_batches, audit_lines, commit_batches, commits;
 };
 
@@ -466,23 +467,23 @@ commit_batch(struct journal *j, struct job **jobs, size_t n, const struct audit_
 /* While only reads happen the head is noted once a second; so is whether the store can be
  * written again. */
 static void
-note_head(struct journal *j, struct audit_head *noted, const struct audit_head *head)
+note_head(struct journal *j, const struct audit_head *head)
 {
 	struct err e = { 0 };
 
-	if (head->seq == noted->seq && !atomic_load(&j->store_bad))
+	if (head->seq == j->noted && !atomic_load(&j->store_bad))
 		return;
 	apply(j, NULL, 0, NULL, head, 0, &e);
 	atomic_store(&j->store_bad, e.code != 0);
 	if (e.code == 0)
-		*noted = *head;
+		j->noted = head->seq;
 }
 
 static void *
 commit_main(void *arg)
 {
 	struct journal *j = arg;
-	struct audit_head noted = j->head, head;
+	struct audit_head head;
 	struct job *jobs[BATCH_COMMITS];
 	bool whole;
 	size_t n;
@@ -501,9 +502,10 @@ commit_main(void *arg)
 		pthread_mutex_unlock(&j->mutex);
 		if (n > 0) {
 			commit_batch(j, jobs, n, whole ? &head : NULL);
-			noted = whole ? head : noted;
+			if (whole && !atomic_load(&j->store_bad))
+				j->noted = head.seq;
 		} else {
-			note_head(j, &noted, &head);
+			note_head(j, &head);
 		}
 		pthread_mutex_lock(&j->mutex);
 		j->commit_batches += n > 0;
@@ -514,7 +516,7 @@ commit_main(void *arg)
 			wake_loop(j);
 	}
 	pthread_mutex_unlock(&j->mutex);
-	note_head(j, &noted, &head);
+	note_head(j, &head);
 	return NULL;
 }
 
@@ -712,6 +714,8 @@ journal_open(const struct journal_conf *conf, struct store *store,
 		release(j);
 		return e->code;
 	}
+	store_meta(store, &meta);
+	j->noted = meta.audit.seq;
 	j->head = j->seg.head;
 	if (start(j, base, e) != 0) {
 		release(j);

@@ -190,10 +190,10 @@ check-long: check	## and what takes long: 500 crash cycles, sanitizers, a real s
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 	@BUILD=$(BUILD) tests/bed/boot-vault.sh
-# All scenarios on sanitized roles, but those about the binaries, the documents and the units, and
-# the search of memory (a sanitizer's shadow is terabytes). Their filter denies ptrace, so leaks
+# All scenarios on sanitized roles, but those about the binaries, what is installed, the documents and
+# the units, and the search of memory (a sanitizer's shadow is terabytes). Their filter denies ptrace, so leaks
 # are for the unit tests.
-ASAN_SCENARIOS := $(filter-out tests/hardening.bats tests/docs.bats tests/units.bats \
+ASAN_SCENARIOS := $(filter-out tests/hardening.bats tests/client.bats tests/docs.bats tests/units.bats \
 		  tests/secrets.bats,$(SCENARIOS))
 asan:		## unit tests and scenarios under ASan and UBSan
 	@./setup.sh test

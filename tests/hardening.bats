@@ -28,6 +28,13 @@ none() {	# PROGRAM PATTERN: nor what that names
 @test "stack protector, FORTIFY, indirect branch tracking" {
 	each protector && each fortify && each endbr
 }
+@test "libvaultd is built as hard, and can be loaded by programs that are" {
+	so=$BUILD/lib/libvaultd.so.1
+	relro "$so" && noexec "$so" && protector "$so" && fortify "$so"
+	[ "$(readelf -dW "$so" | grep -c TEXTREL)" = 0 ]
+	[ "$(readelf -dW "$so" | grep -c 'R.*PATH')" = 0 ]
+	[ "$(uname -m)" != x86_64 ] || objdump -d --disassemble=vaultd_open "$so" | grep -q endbr64
+}
 @test "vaultd links neither libcurl nor p11-kit, not even through others" {
 	only vaultd lmdb event_core event_pthreads jansson crypto seccomp
 	none vaultd 'curl|p11-kit|ssl'

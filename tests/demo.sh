@@ -3,6 +3,7 @@
 # OAuth provider over TLS. `make demo`. Ends with the line "demo: ok".
 set -euo pipefail
 . "$(dirname "$0")/lib/bed.sh"
+began=$SECONDS
 AT_TTL=6 BED_PORT=${BED_PORT:-18976}
 trap 'rc=$?; [ $rc = 0 ] || tail -20 "$BED/log/vault" >&2; bed_down' EXIT
 
@@ -98,4 +99,5 @@ for secret in "$BED_SECRET" "$BED_PIN"; do
 	fi
 done
 echo
+echo "demo: $((SECONDS - began)) seconds"
 echo 'demo: ok'

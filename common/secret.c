@@ -244,8 +244,9 @@ secret_free(void *v)
 	must((unsigned char *)b >= arena.base && p < arena.base + arena.size);
 	c = b->class;
 	must(c >= CLASS_MIN && c <= CLASS_MAX && !b->free);
-	explicit_bzero(b, size_of(c));
+	explicit_bzero(p, size_of(c) - HEADER);
 	pthread_mutex_lock(&arena.mutex);
+	explicit_bzero(b, HEADER);	/* who frees the other half reads it */
 	arena.in_use -= size_of(c);
 	give_back(b, c);
 	pthread_mutex_unlock(&arena.mutex);
@@ -297,6 +298,8 @@ secret_append(struct secret *s, const void *p, size_t n, struct err *e)
 {
 	size_t want = s->len + n;
 
+	if (n > SIZE_MAX / 2 - s->len)
+		return err_set(e, V_LIMIT, "secret memory exhausted (%zu bytes wanted)", n);
 	if (want > s->cap && secret_reserve(s, want < 2 * s->cap ? 2 * s->cap : want, e) != 0)
 		return e->code;
 	if (n > 0)

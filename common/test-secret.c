@@ -1,5 +1,7 @@
 #include "tests/unit.h"
 
+#include <pthread.h>
+
 #include "common/auto.h"
 #include "common/secret.h"
 
@@ -125,6 +127,63 @@ TEST(exhaustion_is_an_error_not_an_end)
 	T_EQ(secret_reserve(&s, 64 << 20, &e), V_LIMIT);
 	T_HAS(e.text, "exhausted");
 	T_EQ(secret_reserve(&s, (size_t)1 << 40, &e), V_LIMIT);
+}
+
+/* ---- many threads at once: every block is zero when it comes, and nobody else's */
+
+#define HELD 24
+
+static void *
+worry(void *arg)
+{
+	unsigned char *held[HELD] = { NULL }, mark = (unsigned char)(uintptr_t)arg;
+	size_t len[HELD] = { 0 };
+	unsigned seed = mark;
+
+	for (int i = 0; i < 40000; i++) {
+		int at = rand_r(&seed) % HELD;
+
+		for (size_t k = 0; k < len[at]; k++)
+			must(held[at][k] == mark);
+		secret_free(held[at]);
+		len[at] = (size_t)rand_r(&seed) % (1u << rand_r(&seed) % 11);
+		if ((held[at] = secret_alloc(len[at])) == NULL)
+			len[at] = 0;
+		for (size_t k = 0; k < len[at]; k++) {
+			must(held[at][k] == 0);
+			held[at][k] = mark;
+		}
+	}
+	for (int i = 0; i < HELD; i++)
+		secret_free(held[i]);
+	return NULL;
+}
+
+TEST(threads_share_the_arena_and_all_of_it_comes_back)
+{
+	size_t before = secret_in_use();
+	pthread_t t[4];
+	void *whole;
+
+	for (uintptr_t i = 0; i < 4; i++)
+		T_EQ(pthread_create(&t[i], NULL, worry, (void *)(i + 1)), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	T_EQ(secret_in_use(), before);
+	whole = secret_alloc((256 << 10) - 16);
+	T_OK(whole != NULL);
+	secret_free(whole);
+}
+
+TEST(a_length_that_wraps_is_refused)
+{
+	AUTO(secret) s = { 0 };
+	struct err e;
+
+	T_DO(secret_set(&s, "abc", 3, &e), e);
+	T_EQ(secret_append(&s, "x", SIZE_MAX - 1, &e), V_LIMIT);
+	T_EQ(secret_reserve(&s, SIZE_MAX, &e), V_LIMIT);
+	T_EQ(s.len, 3);
 }
 
 int

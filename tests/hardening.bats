@@ -11,7 +11,7 @@ noexec() { readelf -lW "$1" | grep GNU_STACK | grep -qv 'RWE'; }
 protector() { readelf -sW "$1" | grep -q __stack_chk_fail; }
 fortify() { readelf -sW "$1" | grep -Eq '__(snprintf|vsnprintf|memcpy|read|printf|fprintf)_chk'; }
 # The note that would say so is lost with the start files of the C library: main itself.
-endbr() { [ "$(uname -m)" != x86_64 ] || objdump -d --disassemble=main "$1" | grep -q endbr64; }
+endbr() { [ "$(uname -m)" != x86_64 ] || objdump -d --disassemble="${2:-main}" "$1" | grep -q endbr64; }
 only() {	# PROGRAM LIBRARY...: what it names, libc apart
 	local p=$1
 	shift
@@ -34,6 +34,11 @@ none() {	# PROGRAM PATTERN: nor what that names
 	[ "$(readelf -dW "$so" | grep -c TEXTREL)" = 0 ]
 	[ "$(readelf -dW "$so" | grep -c 'R.*PATH')" = 0 ]
 	[ "$(uname -m)" != x86_64 ] || objdump -d --disassemble=vaultd_open "$so" | grep -q endbr64
+}
+@test "clang builds them as hard" {
+	[ -x "$BUILD/clang/bin/vaultd" ] || skip "there is no clang build (make check makes one)"
+	BUILD=$BUILD/clang
+	each pie && each relro && each noexec && each protector && each fortify && each endbr
 }
 @test "vaultd links neither libcurl nor p11-kit, not even through others" {
 	only vaultd lmdb event_core event_pthreads jansson crypto seccomp

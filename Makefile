@@ -208,20 +208,23 @@ asan:		## unit tests and scenarios under ASan and UBSan
 # Fuzzers: libFuzzer, each with the archives it needs, over the corpus in tests/fuzz/corpus.
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
-FUZZ_SRC := $(JSON_SRC) $(COMMON_SRC) $(CATALOGUE_SRC) $(POLICY_SRC) egress/reply.c \
-	    vaultd/record.c vaultd/fields.c vaultd/varlink.c vaultd/quick.c $(LIB_SRC)
+FUZZ_SRC := $(JSON_SRC) $(COMMON_SRC) $(CATALOGUE_SRC) $(POLICY_SRC) $(LIB_SRC) $(HSM_SRC) \
+	    vaultd/record.c vaultd/fields.c vaultd/varlink.c vaultd/quick.c \
+	    egress/reply.c egress/discovery.c egress/http.c egress/allow.c egress/flight.c \
+	    egress/spool.c egress/destination.c client/callback.c client/loopback.c
+FUZZ_LIBS := -Wl,--as-needed $(LIBS_egress) $(LIBS_pkcs11)
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SRC))
 FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 $(BUILD)/fuzz/%.o: %.c $(BUILD)/gen/idl.h
 	@mkdir -p $(@D)
-	@clang $(CPPFLAGS_) -std=gnu17 -O1 -g $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+	@clang $(CPPFLAGS_) -std=gnu17 -O1 -g $(P11_CFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/fuzz/lib.a: $(FUZZ_OBJ)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 $(BUILD)/fuzz/fuzz-%: tests/fuzz/fuzz-%.c $(BUILD)/fuzz/lib.a
 	@echo '  FUZZ  $@'
-	@clang $(CPPFLAGS_) -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=all -o $@ $< $(BUILD)/fuzz/lib.a $(LIB_JSON) $(COMMON_LIBS)
+	@clang $(CPPFLAGS_) -std=gnu17 -O1 -g $(P11_CFLAGS) -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=all -o $@ $< $(BUILD)/fuzz/lib.a $(FUZZ_LIBS)
 fuzz:		## run every fuzzer for FUZZ_SECONDS (60)
 	@./setup.sh test
 	@$(MAKE) --no-print-directory -j2 $(addprefix $(BUILD)/fuzz/,$(FUZZERS))

@@ -62,14 +62,16 @@ kek_id_ok(const char *id)
 static bool
 parse_kek(const char *line, struct binding_kek *ret)
 {
-	char id[20], purpose[12], use[12], kcv[2 * WRAP_MAX + 1];
-	unsigned generation;
+	char id[20], purpose[12], number[12], use[12], kcv[2 * WRAP_MAX + 1];
+	unsigned long generation;
 	int end = 0;
 	struct binding_kek k = { 0 };
 
-	if (sscanf(line, "kek %19s %11s %9u %11s %512s%n", id, purpose, &generation, use,
-	    kcv, &end) != 5 || line[end] != '\0')
+	/* Digits, not %u: that takes -1 for four thousand million. */
+	if (sscanf(line, "kek %19s %11s %9[0-9] %11s %512s%n", id, purpose, number, use, kcv,
+	    &end) != 5 || line[end] != '\0')
 		return false;
+	generation = strtoul(number, NULL, 10);
 	if (!kek_id_ok(id) || generation == 0 ||
 	    !unhex(kcv, k.kcv, sizeof k.kcv, &k.kcv_len) || k.kcv_len == 0)
 		return false;
@@ -83,7 +85,7 @@ parse_kek(const char *line, struct binding_kek *ret)
 	if (!k.current && strcmp(use, "previous") != 0)
 		return false;
 	memcpy(k.id, id, sizeof k.id);
-	k.generation = generation;
+	k.generation = (uint32_t)generation;
 	*ret = k;
 	return true;
 }
@@ -119,8 +121,8 @@ parse_line(const char *line, int n, struct binding *b, bool *ended)
 	return b->n < KEY_KEKS && parse_kek(line, &b->kek[b->n]) && ++b->n;
 }
 
-static int
-parse(char *text, struct binding *ret, struct err *e)
+int
+binding_parse(char *text, struct binding *ret, struct err *e)
 {
 	struct binding b = { 0 };
 	bool ended = false;
@@ -152,7 +154,7 @@ binding_load(const char *state_dir, struct binding *ret, struct err *e)
 
 	if (statefile_read(state_dir, NAME, &text, e) != 0)
 		return e->code;
-	if (parse((char *)text.p, ret, e) != 0)
+	if (binding_parse((char *)text.p, ret, e) != 0)
 		return err_wrap(e, "%s/%s", state_dir, NAME);
 	return 0;
 }
@@ -170,22 +172,28 @@ add_line(struct buf *out, const struct binding_kek *k)
 	return n > 0 && (size_t)n < sizeof line && buf_add(out, line, (size_t)n);
 }
 
+bool
+binding_text(const struct binding *b, struct buf *text)
+{
+	char head[80], vault[ID_TEXT];
+	int n;
+
+	id_text(&b->vault, vault);
+	n = snprintf(head, sizeof head, "vaultd-binding 1\nvault %s\n", vault);
+	buf_add(text, head, (size_t)n);
+	for (size_t i = 0; i < b->n; i++)
+		add_line(text, &b->kek[i]);
+	return buf_add(text, "end\n", 4);
+}
+
 int
 binding_create(const char *state_dir, const struct binding *b, struct err *e)
 {
 	AUTO(buf) text = { 0 };
-	char head[80], vault[ID_TEXT];
-	int n;
 
 	if (check_whole(b, e) != 0)
 		return e->code;
-	id_text(&b->vault, vault);
-	n = snprintf(head, sizeof head, "vaultd-binding 1\nvault %s\n", vault);
-	buf_add(&text, head, (size_t)n);
-	for (size_t i = 0; i < b->n; i++)
-		add_line(&text, &b->kek[i]);
-	buf_add(&text, "end\n", 4);
-	if (text.failed)
+	if (!binding_text(b, &text))
 		return err_set(e, V_LIMIT, "out of memory");
 	return statefile_write(state_dir, NAME, buf_slice(&text), true, e);
 }

@@ -39,6 +39,10 @@ int binding_load(const char *state_dir, struct binding *ret, struct err *e);
 /* Writes a first binding. V_CONFLICT when there is one. */
 int binding_create(const char *state_dir, const struct binding *b, struct err *e);
 
+/* The file's text and back; TEXT is written to. V_CORRUPT. */
+int binding_parse(char *text, struct binding *ret, struct err *e);
+bool binding_text(const struct binding *b, struct buf *text);
+
 bool binding_equal(const struct binding *a, const struct binding *b);
 
 /* "grant", "release". */

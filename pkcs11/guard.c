@@ -86,8 +86,8 @@ parse_line(struct guard *g, const char *line, int n, bool *ended)
 	return g->n < GUARD_PINS && parse_pin(line, &g->pin[g->n]) && ++g->n;
 }
 
-static bool
-parse(struct guard *g, char *text)
+bool
+guard_parse(struct guard *g, char *text)
 {
 	bool ended = false;
 	int n = 0;
@@ -112,7 +112,7 @@ load(struct guard *g, struct err *e)
 	unsigned char salt[16];
 
 	if (statefile_read(g->dir, g->name, &text, e) == 0) {
-		if (parse(g, (char *)text.p))
+		if (guard_parse(g, (char *)text.p))
 			return 0;
 		return err_set(e, V_DENIED, "%s/%s is damaged, so a wrong PIN could be tried "
 		    "again: make sure the PIN is right, then run `vault-hsm pin try`",
@@ -125,24 +125,30 @@ load(struct guard *g, struct err *e)
 	return 0;
 }
 
-static int
-save(struct guard *g, struct err *e)
+bool
+guard_text(const struct guard *g, struct buf *text)
 {
-	AUTO(buf) text = { 0 };
 	char line[256];
 
 	snprintf(line, sizeof line, "vaultd-pin-guard 1\nsalt %s\n", g->salt);
-	buf_add(&text, line, strlen(line));
+	buf_add(text, line, strlen(line));
 	for (size_t i = 0; i < g->n; i++) {
 		const struct guard_pin *p = &g->pin[i];
 
 		snprintf(line, sizeof line, "pin %s %s %s %s\n", p->print,
 		    p->worked ? "worked" : "new", p->trying ? "trying" : "idle",
 		    p->refused[0] != '\0' ? p->refused : "-");
-		buf_add(&text, line, strlen(line));
+		buf_add(text, line, strlen(line));
 	}
-	buf_add(&text, "end\n", 4);
-	if (text.failed)
+	return buf_add(text, "end\n", 4);
+}
+
+static int
+save(struct guard *g, struct err *e)
+{
+	AUTO(buf) text = { 0 };
+
+	if (!guard_text(g, &text))
 		return err_set(e, V_LIMIT, "out of memory");
 	return statefile_write(g->dir, g->name, buf_slice(&text), false, e);
 }

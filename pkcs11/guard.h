@@ -19,6 +19,7 @@
 
 #include <p11-kit/pkcs11.h>
 
+#include "common/bytes.h"
 #include "common/secret.h"
 
 #define GUARD_PINS 16
@@ -65,3 +66,7 @@ int guard_leave(struct guard *g, enum guard_outcome outcome, const char *why, st
 /* Releases the lock; a zeroed guard needs lock = -1 first (GUARD_INIT). */
 void guard_done(struct guard *g);
 #define GUARD_INIT { .lock = -1 }
+
+/* The file's text into an empty guard, and back; TEXT is written to. False: damaged. */
+bool guard_parse(struct guard *g, char *text);
+bool guard_text(const struct guard *g, struct buf *text);

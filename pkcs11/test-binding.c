@@ -67,6 +67,7 @@ TEST(edited_files_are_refused)
 		{ HEAD G "kek 00000000000000bb release 1 current 012\nend\n", V_CORRUPT },
 		{ HEAD G "kek 00000000000000bb release 1 current 01 x\nend\n", V_CORRUPT },
 		{ HEAD G "kek 00000000000000bb release 0 current 01\nend\n", V_CORRUPT },
+		{ HEAD G "kek 00000000000000bb release -1 current 01\nend\n", V_CORRUPT },
 		{ HEAD G "kek 00000000000000bb other 1 current 01\nend\n", V_CORRUPT },
 		{ HEAD G "kek 00000000000000b release 1 current 01\nend\n", V_CORRUPT },
 		{ "vaultd-binding 2\n" REL G "end\n", V_CORRUPT },

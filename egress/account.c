@@ -38,11 +38,8 @@ fragment_make(const struct secret *token, const char *token_type, const char *sc
 static void
 read_account(const struct connector *c, const struct secret *body, char *out, size_t cap)
 {
-	struct err e;
-	json_auto_t *o = json_parse((struct slice){ body->p, body->len }, HTTP_ANSWER_MAX, &e);
-
-	if (c->account_from == ACCOUNT_PROBE && o != NULL)
-		reply_text(json_object_get(o, c->account_member), out, cap);
+	if (c->account_from == ACCOUNT_PROBE)
+		reply_member((struct slice){ body->p, body->len }, c->account_member, out, cap);
 }
 
 /* One line of a header: no token of any kind holds anything but visible ASCII. */

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
 #include "egress/egress.h"
@@ -37,11 +38,14 @@ take_url(json_t *o, const char *name, bool required, char *ret, struct err *e)
 	return 0;
 }
 
-static int
-read_metadata(json_t *o, struct destination *d, bool *iss_required, struct err *e)
+int
+discovery_parse(struct slice text, struct destination *d, bool *iss_required, struct err *e)
 {
+	json_auto_t *o = json_parse(text, HTTP_ANSWER_MAX, e);
 	const char *issuer = json_string_value(json_object_get(o, "issuer"));
 
+	if (o == NULL)
+		return err_name(e, ERR_BAD_ANSWER, "the issuer's metadata is not JSON");
 	if (issuer == NULL || strcmp(issuer, d->issuer) != 0) {
 		err_name(e, ERR_ISSUER_MISMATCH, "the metadata names issuer '%.100s'",
 		    issuer == NULL ? "" : issuer);
@@ -79,7 +83,7 @@ metadata_url(const char *issuer, bool openid, char *out, size_t cap)
 
 /* One place. *RET_MISSING: there is nothing at it. */
 static int
-fetch(struct egress *x, const char *url, json_t **ret, bool *ret_missing, struct err *e)
+fetch(struct egress *x, const char *url, struct secret *ret, bool *ret_missing, struct err *e)
 {
 	struct http_request q = { .method = "GET", .url = url, .timeout_s = DISCOVERY_S };
 	struct http_answer a = { 0 };
@@ -91,9 +95,8 @@ fetch(struct egress *x, const char *url, json_t **ret, bool *ret_missing, struct
 		*e = a.err;
 	else if (a.status != 200)
 		err_name(e, ERR_BAD_ANSWER, "%.200s answered %u", url, a.status);
-	else if ((*ret = json_parse((struct slice){ a.body.p, a.body.len }, HTTP_ANSWER_MAX,
-		e)) == NULL)
-		err_name(e, ERR_BAD_ANSWER, "%.200s is not JSON", url);
+	else
+		*ret = secret_take(&a.body);
 	http_answer_done(&a);
 	return (int)e->code;
 }
@@ -102,20 +105,20 @@ int
 discover(struct egress *x, struct destination *d, bool *iss_required, struct err *e)
 {
 	char url[EX_URL + 64];
-	json_auto_t *o = NULL;
+	AUTO(secret) text = { 0 };
 	bool missing;
 	int rc;
 
 	metadata_url(d->issuer, true, url, sizeof url);
-	rc = fetch(x, url, &o, &missing, e);
+	rc = fetch(x, url, &text, &missing, e);
 	if (missing) {
 		struct err second;
 
 		metadata_url(d->issuer, false, url, sizeof url);
-		if (fetch(x, url, &o, &missing, &second) == 0)
+		if (fetch(x, url, &text, &missing, &second) == 0)
 			rc = 0;
 		else if (!missing)
 			rc = (*e = second).code;
 	}
-	return rc != 0 ? rc : read_metadata(o, d, iss_required, e);
+	return rc != 0 ? rc : discovery_parse((struct slice){ text.p, text.len }, d, iss_required, e);
 }

@@ -10,3 +10,7 @@ struct egress;
 
 /* D->issuer is set. Fills the endpoints; ISS_REQUIRED: RFC 9207 is advertised. */
 int discover(struct egress *x, struct destination *d, bool *iss_required, struct err *e);
+
+/* The same from the text of a document. Pure; fuzzed. */
+int discovery_parse(struct slice text, struct destination *d, bool *iss_required,
+    struct err *e);

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #include "common/auto.h"
-#include "common/json.h"
 #include "egress/egress.h"
 #include "egress/oauth.h"
 #include "egress/ops.h"
+#include "egress/reply.h"
 
 #define INTROSPECT_S 15
 
@@ -27,21 +27,12 @@ asking_free(void *p)
 	free(a);
 }
 
-/* Section 2.2: `active` alone counts. Anything else is no answer. */
 static enum token_state
 judge(const struct http_answer *a)
 {
-	struct err e;
-	json_auto_t *o = NULL;
-	const json_t *active;
-
 	if (a->phase != PHASE_ANSWERED || a->status != 200)
 		return TOKEN_UNKNOWN;
-	o = json_parse((struct slice){ a->body.p, a->body.len }, HTTP_ANSWER_MAX, &e);
-	active = json_object_get(o, "active");
-	if (!json_is_boolean(active))
-		return TOKEN_UNKNOWN;
-	return json_is_true(active) ? TOKEN_ACTIVE : TOKEN_INACTIVE;
+	return reply_introspection((struct slice){ a->body.p, a->body.len });
 }
 
 static int

@@ -14,6 +14,7 @@
 #include "common/json.h"
 
 #define TOKEN_MAX	(64u << 10)
+#define ANSWER_MAX	(1u << 20)
 
 void
 reply_done(struct reply *r)
@@ -95,7 +96,7 @@ parse_body(struct slice body, const char *content_type, struct err *e)
 	while (i < body.len && isspace((unsigned char)p[i]))
 		i++;
 	if (i < body.len && p[i] == '{')
-		return json_parse(body, 1u << 20, e);
+		return json_parse(body, ANSWER_MAX, e);
 	if (body.len > 0 && strncasecmp(content_type, "text/html", 9) != 0 &&
 	    memchr(p, '=', body.len) != NULL && (o = form_parse(body)) != NULL)
 		return o;
@@ -299,6 +300,29 @@ reply_parse(struct slice body, const char *content_type, const struct connector 
 	take_error(o, r);
 	capture(o, c, r);
 	return 0;
+}
+
+/* ---- other answers */
+
+enum token_state
+reply_introspection(struct slice body)
+{
+	struct err e;
+	json_auto_t *o = json_parse(body, ANSWER_MAX, &e);
+	const json_t *active = json_object_get(o, "active");
+
+	if (!json_is_boolean(active))
+		return TOKEN_UNKNOWN;
+	return json_is_true(active) ? TOKEN_ACTIVE : TOKEN_INACTIVE;
+}
+
+void
+reply_member(struct slice body, const char *member, char *ret, size_t cap)
+{
+	struct err e;
+	json_auto_t *o = json_parse(body, ANSWER_MAX, &e);
+
+	reply_text(json_object_get(o, member), ret, cap);
 }
 
 /* ---- ID token */

@@ -34,6 +34,12 @@ void reply_text(const json_t *v, char *ret, size_t cap);
 int reply_parse(struct slice body, const char *content_type, const struct connector *c,
     struct reply *ret, struct err *e);
 
+/* RFC 7662 section 2.2: `active` alone counts. Anything else is no answer. */
+enum token_state reply_introspection(struct slice body);
+
+/* The text of one member of an object, as reply_text() does it: the answer to a test call. */
+void reply_member(struct slice body, const char *member, char *ret, size_t cap);
+
 /* Claims of an ID token (not its signature: OIDC Core section 3.1.3.7, direct TLS). */
 struct id_claims {
 	char	iss[EX_URL], nonce[64], account[256];

@@ -105,11 +105,21 @@ guard_parse(struct guard *g, char *text)
 	return ended;
 }
 
+/* As if there had been no file. */
+static void
+forget(struct guard *g)
+{
+	unsigned char salt[16];
+
+	random_bytes(salt, sizeof salt);
+	hex_encode(salt, sizeof salt, g->salt);
+	g->n = 0;
+}
+
 static int
 load(struct guard *g, struct err *e)
 {
 	AUTO(buf) text = { 0 };
-	unsigned char salt[16];
 
 	if (statefile_read(g->dir, g->name, &text, e) == 0) {
 		if (guard_parse(g, (char *)text.p))
@@ -120,8 +130,7 @@ load(struct guard *g, struct err *e)
 	}
 	if (e->code != V_NOT_FOUND)
 		return e->code;
-	random_bytes(salt, sizeof salt);
-	hex_encode(salt, sizeof salt, g->salt);
+	forget(g);
 	return 0;
 }
 
@@ -267,7 +276,7 @@ guard_enter(struct guard *g, const char *state_dir, const CK_TOKEN_INFO *info,
 	if (load(g, e) != 0) {
 		if (mode != GUARD_FORCED || e->code != V_DENIED)
 			return e->code;
-		g->n = 0;
+		forget(g);	/* what was read of it may have no salt */
 	}
 	if (fingerprint(g, pin, print, e) != 0)
 		return e->code;

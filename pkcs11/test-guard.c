@@ -118,6 +118,19 @@ TEST(no_pin_on_disk_and_a_damaged_file_stops_the_service)
 	T_EQ(try("271828182845", 0, GUARD_SERVICE, GUARD_WORKED), 0);
 }
 
+TEST(a_person_mends_a_file_whose_beginning_is_damaged)
+{
+	char cmd[256];
+
+	fresh();
+	T_EQ(try("right", 0, GUARD_SERVICE, GUARD_WORKED), 0);
+	snprintf(cmd, sizeof cmd, "for f in %s/pin-guard-*; do sed -i 1d $f; done", dir);
+	T_EQ(system(cmd), 0);
+	T_EQ(try("right", 0, GUARD_SERVICE, GUARD_WORKED), V_DENIED);
+	T_EQ(try("right", 0, GUARD_FORCED, GUARD_WORKED), 0);
+	T_EQ(try("right", 0, GUARD_SERVICE, GUARD_WORKED), 0);
+}
+
 TEST(two_logins_at_once_are_one_after_the_other)
 {
 	struct guard g = GUARD_INIT;

@@ -274,13 +274,27 @@ add_header(struct curl_slist *l, const char *line)
 	return more;
 }
 
-static struct curl_slist *
-headers_of(const struct http_request *q)
+/* Without it the provider would say that the client's secret is wrong: no request goes then. */
+static int
+add_authorization(const struct secret *value, struct curl_slist **l, struct err *e)
+{
+	AUTO(secret) line = { 0 };
+
+	if (value == NULL)
+		return 0;
+	if (secret_set(&line, "Authorization: ", 15, e) != 0 ||
+	    secret_append(&line, value->p, value->len, e) != 0 ||
+	    secret_append(&line, "", 1, e) != 0)
+		return e->code;
+	*l = add_header(*l, (const char *)line.p);
+	return 0;
+}
+
+static int
+headers_of(const struct http_request *q, struct curl_slist **ret, struct err *e)
 {
 	struct curl_slist *l = add_header(NULL, "Expect:");
-	AUTO(secret) line = { 0 };
 	char text[200];
-	struct err e;
 	bool accept = false;
 
 	for (int i = 0; i < HTTP_HEADERS && q->header[i] != NULL; i++) {
@@ -293,12 +307,8 @@ headers_of(const struct http_request *q)
 		snprintf(text, sizeof text, "Content-Type: %.150s", q->content_type);
 		l = add_header(l, text);
 	}
-	if (q->authorization != NULL &&
-	    secret_set(&line, "Authorization: ", 15, &e) == 0 &&
-	    secret_append(&line, q->authorization->p, q->authorization->len, &e) == 0 &&
-	    secret_append(&line, "", 1, &e) == 0)
-		l = add_header(l, (const char *)line.p);
-	return l;
+	*ret = l;
+	return add_authorization(q->authorization, ret, e);
 }
 
 static void
@@ -354,7 +364,7 @@ http_send(struct egress *x, const struct http_request *q, struct http_answer *re
 {
 	struct transfer t = { .x = x, .q = q, .a = ret };
 	char text[CURL_ERROR_SIZE] = "";
-	struct curl_slist *headers;
+	struct curl_slist *headers = NULL;
 	CURL *c;
 	CURLcode rc;
 	long status = 0;
@@ -365,12 +375,14 @@ http_send(struct egress *x, const struct http_request *q, struct http_answer *re
 		    t.host);
 		return;
 	}
-	if ((c = curl_easy_init()) == NULL) {
-		ret->phase = PHASE_NOT_SENT;
+	if ((c = curl_easy_init()) == NULL)
 		err_set(&ret->err, V_LIMIT, "out of memory");
+	if (c == NULL || headers_of(q, &headers, &ret->err) != 0) {
+		ret->phase = PHASE_NOT_SENT;
+		curl_easy_cleanup(c);
+		curl_slist_free_all(headers);
 		return;
 	}
-	headers = headers_of(q);
 	set_security(c, x);
 	set_request(c, &t, headers);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, text);

@@ -664,6 +664,25 @@ TEST(an_answer_is_not_read_under_another_header)
 	forget(&a);
 }
 
+/* Without its header a request would come back as "wrong client secret". */
+TEST(a_request_without_its_authorization_is_not_sent)
+{
+	AUTO(secret) auth = { 0 };
+	struct http_request q = { .method = "POST", .url = "https://127.0.0.1:9/token",
+		.timeout_s = 5, .authorization = &auth };
+	struct http_answer a = { 0 };
+	struct err e;
+
+	T_DO(secret_set(&auth, "Basic eDp5", 10, &e), e);
+	memory_goes(&rig);
+	http_send(&rig.x, &q, &a);
+	while (hoarded > 0)
+		secret_free(hoard[--hoarded]);
+	T_EQ(a.phase, PHASE_NOT_SENT);
+	T_EQ(a.err.code, V_LIMIT);
+	http_answer_done(&a);
+}
+
 TEST(what_cannot_be_sealed_now_is_sealed_later)
 {
 	AUTO(asked) a = { 0 };

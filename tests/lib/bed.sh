@@ -300,15 +300,19 @@ bed_connect() {	# UID [CONNECTOR] [OPTION of vaultctl connect...]: signs in as a
 	local uid=$1 connector=openid url i pid
 	shift
 	case ${1:-} in "" | --*) ;; *) connector=$1; shift ;; esac
+	rm -f "$BED/log/connect.$uid.err"	# the address of the last one is not this one's
 	ctl "$uid" connect "$connector" --no-browser "$@" >"$BED/log/connect.$uid" \
 	    2>"$BED/log/connect.$uid.err" </dev/null 3>&- &
 	pid=$!
 	for i in $(seq 100); do
-		url=$(grep -m1 '^https://' "$BED/log/connect.$uid.err" || true)
+		url=$(grep -m1 '^https://' "$BED/log/connect.$uid.err" 2>/dev/null || true)
 		[ -n "$url" ] && break
 		kill -0 $pid 2>/dev/null || break
 		sleep 0.05
 	done
-	[ -n "$url" ] && bed_consent "$url" ${BED_CONSENT:-} >"$BED/log/browser" 2>&1
+	if [ -z "$url" ] || ! bed_consent "$url" ${BED_CONSENT:-} >"$BED/log/browser" 2>&1 ||
+	    grep -q '^browser: 400' "$BED/log/browser"; then
+		kill $pid 2>/dev/null		# nothing will come
+	fi
 	wait $pid
 }

@@ -143,6 +143,9 @@ fingerprint_key(struct egress *x, struct err *e)
 	snprintf(path, sizeof path, "%s/fingerprint.wrap", x->conf.state_dir);
 	if (wrap_read(path, &wrap)) {
 		rc = keyline_unwrap(&x->keys, PURPOSE_GRANT, &vault, buf_slice(&wrap), &dek, e);
+		if (rc != 0 && e->code == V_CORRUPT)
+			err_name(e, ERR_HSM_REFUSED, "the key in %.300s does not open: if the token is "
+			    "the right one, remove the file, and a new key is made", path);
 	} else {
 		rc = keyline_make(&x->keys, PURPOSE_GRANT, &vault, &dek, &wrap, e);
 		if (rc == 0)

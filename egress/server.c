@@ -21,7 +21,8 @@
 #include "egress/ops.h"
 #include "egress/spool.h"
 
-#define SHORT_US 50000
+#define SHORT_US	50000
+#define LINES_MAX	16	/* a vaultd has one, and for a moment its successor another */
 
 struct client {
 	struct client	*next;
@@ -259,6 +260,21 @@ readable(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* The newest N stay: a line that nobody closed takes no descriptor from those that work. */
+static void
+close_beyond(struct egress *x, unsigned n)
+{
+	struct client *c = x->clients, *next;
+
+	for (; c != NULL; c = next) {
+		next = c->next;
+		if (n > 0)
+			n--;
+		else if (!c->greeted)
+			client_close(c);
+	}
+}
+
 static void
 accept_one(evutil_socket_t fd, short what, void *arg)
 {
@@ -282,6 +298,7 @@ accept_one(evutil_socket_t fd, short what, void *arg)
 	must(c->rd != NULL && c->wr != NULL && c->again != NULL && event_add(c->rd, NULL) == 0);
 	c->next = x->clients;
 	x->clients = c;
+	close_beyond(x, LINES_MAX);
 }
 
 int

@@ -127,6 +127,30 @@ TEST(a_newer_vaultd_closes_the_older_line_and_an_older_one_is_refused)
 	rig_done(&rig);
 }
 
+TEST(lines_that_nobody_closes_do_not_pile_up)
+{
+	struct id vault = id_new();
+	struct err e;
+	int fd[40], first;
+	char byte;
+
+	serve();
+	first = line();
+	T_EQ(hello(first, 5, &vault, &e), 0);
+	for (int i = 0; i < 40; i++) {
+		fd[i] = line();
+		turn();
+	}
+	T_EQ(recv(fd[0], &byte, 1, MSG_DONTWAIT), 0);		/* closed */
+	T_EQ(recv(fd[39], &byte, 1, MSG_DONTWAIT), -1);
+	T_EQ(what_became_of(first, &e), 0);			/* the one that speaks stays */
+	for (int i = 0; i < 40; i++)
+		close(fd[i]);
+	close(first);
+	server_stop(&rig.x);
+	rig_done(&rig);
+}
+
 /* Memory that is short ends no line: what was asked meanwhile is answered after. */
 TEST(a_shortage_of_memory_is_waited_out)
 {

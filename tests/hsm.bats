@@ -54,7 +54,17 @@ start() {
 	for _ in $(seq 100); do [ -S "$G" ] && break; sleep 0.02; done
 }
 
-again() { kill -9 "$(cat "$D/run/pid")"; sleep 0.15; }
+again() { end_it; sleep 0.15; }
+# The running one; and only when there is a next one the caller goes on.
+end_it() {
+	local pid=$(cat "$D/run/pid") i
+	kill -9 "$pid"
+	for i in $(seq 200); do
+		[ "$(cat "$D/run/pid")" != "$pid" ] && return 0
+		sleep 0.02
+	done
+	return 1
+}
 init() { "$HSM" -c "$D/conf" key init; }
 await() { "$TOOL" await "$V" "$1" "${2:-5}"; }
 calls() { grep -c " $1 " "$D/calls" || true; }
@@ -221,7 +231,7 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	start && await BLOCKED
 	[ "$(calls C_Login)" -eq 1 ]
 	for i in $(seq 12); do
-		kill -9 "$(cat "$D/run/pid")"
+		end_it
 		sleep 0.08
 	done
 	await BLOCKED

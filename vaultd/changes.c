@@ -7,7 +7,7 @@
 #include "vaultd/store.h"
 
 static struct change *
-add(struct changes *c, enum table t, struct slice key)
+add(struct changes *c, enum change_op op, enum table t, struct slice key, uint64_t expect)
 {
 	struct change *v;
 
@@ -27,7 +27,9 @@ add(struct changes *c, enum table t, struct slice key)
 	}
 	v = &c->v[c->n++];
 	memset(v, 0, sizeof *v);
+	v->op = op;
 	v->table = t;
+	v->expect = expect;
 	memcpy(v->key, key.p, key.len);
 	v->keylen = key.len;
 	return v;
@@ -37,35 +39,38 @@ void
 changes_put(struct changes *c, enum table t, struct slice key, uint64_t expect,
     struct slice value)
 {
-	struct change *v = add(c, t, key);
+	struct change *v = add(c, CHANGE_PUT, t, key, expect);
 
-	if (v == NULL)
-		return;
-	v->expect = expect;
-	if (!buf_add(&v->value, value.p, value.len))
+	if (v != NULL && !buf_add(&v->value, value.p, value.len))
 		c->failed = true;
 }
 
 void
 changes_remove(struct changes *c, enum table t, struct slice key, uint64_t expect)
 {
-	struct change *v = add(c, t, key);
-
-	if (v == NULL)
-		return;
-	v->expect = expect;
-	v->remove = true;
+	add(c, CHANGE_REMOVE, t, key, expect);
 }
 
 void
 changes_count(struct changes *c, const char *kek_id, int64_t n)
 {
-	struct change *v = add(c, TABLE_BY_KEK, (struct slice){ kek_id, strlen(kek_id) });
+	struct change *v = add(c, CHANGE_COUNT, TABLE_BY_KEK,
+	    (struct slice){ kek_id, strlen(kek_id) }, EXPECT_ANY);
 
-	if (v == NULL)
-		return;
-	v->expect = EXPECT_ANY;
-	v->add = n;
+	if (v != NULL)
+		v->add = n;
+}
+
+void
+changes_expect(struct changes *c, enum table t, struct slice key, uint64_t expect)
+{
+	add(c, CHANGE_EXPECT, t, key, expect);
+}
+
+void
+changes_expect_none(struct changes *c, enum table t, struct slice prefix)
+{
+	add(c, CHANGE_EXPECT_NONE, t, prefix, EXPECT_ANY);
 }
 
 void

@@ -63,6 +63,12 @@ void object_uid_name(uid_t uid, char ret[16]);
 /* Encodes, tags and adds to CHANGES. */
 int object_put_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e);
+/* A connection that was not there: its name in its folder, which must be there still; and C. */
+int object_add_connection(struct vault *v, struct changes *c, const struct connection *r,
+    struct err *e);
+/* R, of generation EXPECT, is called NAME from now on; the same folder. */
+int object_rename_connection(struct vault *v, struct changes *c, struct connection *r,
+    const char *name, uint64_t expect, struct err *e);
 int object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
     uint64_t expect, struct err *e);
 int object_put_app(struct vault *v, struct changes *c, const struct app *r,

@@ -41,6 +41,38 @@ object_put_connection(struct vault *v, struct changes *c, const struct connectio
 	return put_tagged(v, c, TABLE_CONNECTION, &r->id, expect, &rec, e);
 }
 
+/* An entry in a folder that is deleted meanwhile would belong to nobody. */
+static void
+put_name(struct changes *c, const struct connection *r)
+{
+	unsigned char key[KEY_MAX_LEN];
+
+	changes_expect(c, TABLE_FOLDER, id_key(&r->folder), EXPECT_THERE);
+	changes_put(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
+	    EXPECT_ABSENT, id_key(&r->id));
+}
+
+int
+object_add_connection(struct vault *v, struct changes *c, const struct connection *r,
+    struct err *e)
+{
+	put_name(c, r);
+	return object_put_connection(v, c, r, EXPECT_ABSENT, e);
+}
+
+int
+object_rename_connection(struct vault *v, struct changes *c, struct connection *r,
+    const char *name, uint64_t expect, struct err *e)
+{
+	unsigned char key[KEY_MAX_LEN];
+
+	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
+	    EXPECT_ANY);
+	snprintf(r->name, sizeof r->name, "%s", name);
+	put_name(c, r);
+	return object_put_connection(v, c, r, expect, e);
+}
+
 int
 object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
     uint64_t expect, struct err *e)

@@ -122,10 +122,13 @@ durable(struct job *j)
 {
 	struct request *r = j->arg;	/* whose part J is */
 
-	if (j->rc == V_CONFLICT)
+	if (j->rc == V_CONFLICT) {
 		err_name(&r->err, ERR_CONFLICT, "it was changed by somebody else meanwhile");
-	else if (j->rc != 0 && r->err.code == 0)
+		if (r->conflict != NULL)
+			r->conflict(r);
+	} else if (j->rc != 0 && r->err.code == 0) {
 		r->err = j->err;
+	}
 	if (j->rc == 0 && r->after != NULL)
 		r->after(r);
 	if (r->err.code != 0)

@@ -37,6 +37,8 @@ struct request {
 	struct changes		 changes;
 	/* On the loop once the changes are durable, before the answer leaves. */
 	void			(*after)(struct request *r);
+	/* When they are not, because of what changed meanwhile: may name it better in r->err. */
+	void			(*conflict)(struct request *r);
 
 	/* the ready answer, NUL included; wiped when sent */
 	struct buf		 out;

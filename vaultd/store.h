@@ -40,15 +40,24 @@ enum table {
 #define EXPECT_ABSENT	0			/* the key must not exist */
 #define EXPECT_ANY	UINT64_MAX
 #define KEEP_IF_THERE	(UINT64_MAX - 1)	/* what is there already stays */
+#define EXPECT_THERE	(UINT64_MAX - 2)	/* the key must exist, at whatever generation */
+
+enum change_op {
+	CHANGE_PUT,
+	CHANGE_REMOVE,
+	CHANGE_COUNT,		/* TABLE_BY_KEK: add to the count */
+	CHANGE_EXPECT,		/* writes nothing: only the expectation */
+	CHANGE_EXPECT_NONE,	/* writes nothing: no key begins with this one */
+};
 
 struct change {
+	enum change_op	op;
 	enum table	table;
 	unsigned char	key[KEY_MAX_LEN];
 	size_t		keylen;
 	uint64_t	expect;
-	bool		remove;
-	int64_t		add;		/* TABLE_BY_KEK: add to the count; no value */
-	struct buf	value;
+	int64_t		add;		/* CHANGE_COUNT */
+	struct buf	value;		/* CHANGE_PUT */
 };
 
 /* A change set: applied whole or not at all. */
@@ -61,6 +70,13 @@ void changes_put(struct changes *c, enum table t, struct slice key, uint64_t exp
     struct slice value);			/* copies */
 void changes_remove(struct changes *c, enum table t, struct slice key, uint64_t expect);
 void changes_count(struct changes *c, const char *kek_id, int64_t add);
+/*
+ * What must hold when the set is applied, for what it leans on and does not change: KEY is there
+ * (EXPECT_THERE, or at a generation) or is not (EXPECT_ABSENT); no key of T begins with PREFIX.
+ * What earlier changes of the same set did counts.
+ */
+void changes_expect(struct changes *c, enum table t, struct slice key, uint64_t expect);
+void changes_expect_none(struct changes *c, enum table t, struct slice prefix);
 void changes_done(struct changes *c);
 struct changes changes_take(struct changes *c);
 

@@ -9,7 +9,7 @@
 #include "common/errors.h"
 #include "vaultd/store_file.h"
 
-/* 0 = as expected; V_CONFLICT. */
+/* 0 = as expected; MDB_KEYEXIST. */
 static int
 compare(struct store *s, MDB_txn *txn, const struct change *c, bool *there)
 {
@@ -22,12 +22,32 @@ compare(struct store *s, MDB_txn *txn, const struct change *c, bool *there)
 		return rc;
 	if (c->expect == EXPECT_ANY || c->expect == KEEP_IF_THERE)
 		return 0;
+	if (c->expect == EXPECT_THERE)
+		return *there ? 0 : MDB_KEYEXIST;
 	if (rc == 0 && v.mv_size >= 8)
 		for (int i = 0; i < 8; i++)
 			have = have << 8 | ((unsigned char *)v.mv_data)[i];
 	if (c->expect == EXPECT_ABSENT)
 		return *there ? MDB_KEYEXIST : 0;
 	return *there && have == c->expect ? 0 : MDB_KEYEXIST;
+}
+
+static int
+compare_none(struct store *s, MDB_txn *txn, const struct change *c)
+{
+	MDB_val k = { c->keylen, (void *)c->key }, v;
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(txn, s->dbi[c->table], &cursor);
+
+	if (rc != 0)
+		return rc;
+	rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+	if (rc == 0 && k.mv_size >= c->keylen && memcmp(k.mv_data, c->key, c->keylen) == 0)
+		rc = MDB_KEYEXIST;
+	else if (rc == MDB_NOTFOUND)
+		rc = 0;
+	mdb_cursor_close(cursor);
+	return rc;
 }
 
 static int
@@ -67,13 +87,15 @@ apply_one(struct store *s, MDB_txn *txn, const struct change *c, uint64_t genera
 	bool there;
 	int rc;
 
-	if (c->add != 0)
+	if (c->op == CHANGE_COUNT)
 		return count(s, txn, c);
+	if (c->op == CHANGE_EXPECT_NONE)
+		return compare_none(s, txn, c);
 	if ((rc = compare(s, txn, c, &there)) != 0)
 		return rc;
-	if (there && c->expect == KEEP_IF_THERE)
+	if (c->op == CHANGE_EXPECT || (there && c->expect == KEEP_IF_THERE))
 		return 0;
-	if (!c->remove)
+	if (c->op == CHANGE_PUT)
 		return put(s, txn, c, generation);
 	return there ? mdb_del(txn, s->dbi[c->table], &k, NULL) : 0;
 }
@@ -123,8 +145,12 @@ static void
 note_changed(struct store *s, struct changes *const *sets, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < sets[i]->n; k++)
-			atomic_fetch_add(&s->changed[sets[i]->v[k].table], 1);
+		for (size_t k = 0; k < sets[i]->n; k++) {
+			const struct change *c = &sets[i]->v[k];
+
+			if (c->op != CHANGE_EXPECT && c->op != CHANGE_EXPECT_NONE)
+				atomic_fetch_add(&s->changed[c->table], 1);
+		}
 }
 
 int

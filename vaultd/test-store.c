@@ -93,6 +93,122 @@ TEST(compare_and_set)
 	store_close(s);
 }
 
+TEST(what_is_leant_on_must_be_there)
+{
+	struct changes c = { 0 };
+	struct store *s;
+
+	fresh();
+	s = open_store(1 << 24);
+	changes_expect(&c, TABLE_FOLDER, str("f"), EXPECT_THERE);
+	changes_put(&c, TABLE_APP, str("in f"), EXPECT_ABSENT, str("1"));
+	T_EQ(apply(s, &c, 1), V_CONFLICT);
+	generation(s, "in f", NULL);
+	changes_put(&c, TABLE_FOLDER, str("f"), EXPECT_ABSENT, str("f"));
+	changes_expect(&c, TABLE_FOLDER, str("f"), EXPECT_THERE);	/* by this very set */
+	changes_put(&c, TABLE_APP, str("in f"), EXPECT_ABSENT, str("1"));
+	T_EQ(apply(s, &c, 2), 0);
+	changes_expect(&c, TABLE_FOLDER, str("f"), 2);
+	changes_put(&c, TABLE_APP, str("more"), EXPECT_ABSENT, str("2"));
+	T_EQ(apply(s, &c, 3), 0);
+	changes_expect(&c, TABLE_FOLDER, str("f"), 3);		/* nothing was written to it */
+	changes_put(&c, TABLE_APP, str("more"), EXPECT_ANY, str("3"));
+	T_EQ(apply(s, &c, 4), V_CONFLICT);
+	changes_expect(&c, TABLE_FOLDER, str("f"), EXPECT_ABSENT);
+	changes_put(&c, TABLE_APP, str("more"), EXPECT_ANY, str("3"));
+	T_EQ(apply(s, &c, 5), V_CONFLICT);
+	generation(s, "more", "2");
+	changes_remove(&c, TABLE_FOLDER, str("f"), EXPECT_THERE);
+	T_EQ(apply(s, &c, 6), 0);
+	changes_remove(&c, TABLE_FOLDER, str("f"), EXPECT_THERE);
+	T_EQ(apply(s, &c, 7), V_CONFLICT);
+	store_close(s);
+}
+
+TEST(what_goes_must_be_empty)
+{
+	struct changes c = { 0 };
+	struct store *s;
+
+	fresh();
+	s = open_store(1 << 24);
+	changes_expect_none(&c, TABLE_APP, str("f1/"));		/* an empty table */
+	changes_put(&c, TABLE_FOLDER, str("f1"), EXPECT_ABSENT, str("f"));
+	T_EQ(apply(s, &c, 1), 0);
+	changes_put(&c, TABLE_APP, str("f1/a"), EXPECT_ABSENT, str("1"));
+	changes_put(&c, TABLE_APP, str("f3/a"), EXPECT_ABSENT, str("1"));
+	T_EQ(apply(s, &c, 2), 0);
+	changes_expect_none(&c, TABLE_APP, str("f1/"));
+	changes_remove(&c, TABLE_FOLDER, str("f1"), EXPECT_THERE);
+	T_EQ(apply(s, &c, 3), V_CONFLICT);
+	changes_expect_none(&c, TABLE_APP, str("f2/"));		/* neighbours do not count */
+	changes_expect_none(&c, TABLE_APP, str("f1/ab"));
+	changes_expect_none(&c, TABLE_APP, str("f9/"));
+	T_EQ(apply(s, &c, 4), 0);
+	changes_remove(&c, TABLE_APP, str("f1/a"), EXPECT_ANY);	/* the set itself empties it */
+	changes_expect_none(&c, TABLE_APP, str("f1/"));
+	changes_remove(&c, TABLE_FOLDER, str("f1"), EXPECT_THERE);
+	T_EQ(apply(s, &c, 5), 0);
+	generation(s, "f1/a", NULL);
+	generation(s, "f3/a", "1");
+	store_close(s);
+}
+
+/* Somebody moves in while somebody else takes the house down: whoever is second fails. */
+TEST(in_one_batch_the_second_one_loses)
+{
+	struct changes in = { 0 }, out = { 0 }, *first[] = { &in, &out }, *second[] = { &out, &in };
+	struct store *s;
+	struct err e = { 0 };
+	int rc[2];
+
+	fresh();
+	s = open_store(1 << 24);
+	changes_put(&in, TABLE_FOLDER, str("f"), EXPECT_ANY, str("f"));
+	T_EQ(apply(s, &in, 1), 0);
+	changes_expect(&in, TABLE_FOLDER, str("f"), EXPECT_THERE);
+	changes_put(&in, TABLE_APP, str("f/a"), EXPECT_ABSENT, str("1"));
+	changes_expect_none(&out, TABLE_APP, str("f/"));
+	changes_remove(&out, TABLE_FOLDER, str("f"), EXPECT_THERE);
+	T_DO(store_apply(s, first, 2, rc, NULL, 3, &e), e);
+	T_EQ(rc[0], 0);
+	T_EQ(rc[1], V_CONFLICT);
+	changes_remove(&out, TABLE_APP, str("f/a"), EXPECT_ANY);
+	T_DO(store_apply(s, second, 2, rc, NULL, 5, &e), e);
+	T_EQ(rc[0], V_CONFLICT);	/* the removal stands behind what it was to make true */
+	T_EQ(rc[1], V_CONFLICT);
+	changes_done(&out);
+	changes_remove(&out, TABLE_APP, str("f/a"), EXPECT_ANY);
+	changes_expect_none(&out, TABLE_APP, str("f/"));
+	changes_remove(&out, TABLE_FOLDER, str("f"), EXPECT_THERE);
+	T_DO(store_apply(s, second, 2, rc, NULL, 7, &e), e);
+	T_EQ(rc[0], 0);
+	T_EQ(rc[1], V_CONFLICT);
+	generation(s, "f/a", NULL);
+	changes_done(&in);
+	changes_done(&out);
+	store_close(s);
+}
+
+TEST(an_expectation_is_no_change_of_its_table)
+{
+	struct changes c = { 0 };
+	struct store *s;
+	uint64_t folders, apps;
+
+	fresh();
+	s = open_store(1 << 24);
+	folders = store_version(s, TABLE_FOLDER);
+	apps = store_version(s, TABLE_APP);
+	changes_expect(&c, TABLE_FOLDER, str("f"), EXPECT_ABSENT);
+	changes_expect_none(&c, TABLE_FOLDER, str("f"));
+	changes_put(&c, TABLE_APP, str("a"), EXPECT_ABSENT, str("1"));
+	T_EQ(apply(s, &c, 1), 0);
+	T_EQ(store_version(s, TABLE_FOLDER), folders);
+	T_NE(store_version(s, TABLE_APP), apps);
+	store_close(s);
+}
+
 TEST(a_set_applies_whole_or_not_at_all_and_others_of_the_batch_still_do)
 {
 	struct changes a = { 0 }, b = { 0 };

@@ -107,16 +107,17 @@ place_check(struct request *r, struct place *p, struct err *e)
 	return name_is_free(r, p, e);
 }
 
-int
-place_put(struct request *r, struct place *p, const struct connection *c, struct err *e)
+void
+place_conflict(struct request *r, const struct place *p)
 {
-	unsigned char key[KEY_MAX_LEN];
+	struct place now = *p;
+	struct err e = { 0 };
 
-	changes_put(&r->changes, TABLE_CONNECTION_BY_FOLDER,
-	    object_name_key(&c->folder, c->name, key), EXPECT_ABSENT,
-	    (struct slice){ c->id.b, sizeof c->id.b });
-	(void)p;
-	return object_put_connection(r->vault, &r->changes, c, EXPECT_ABSENT, e);
+	now.make_workspace = false;
+	if (object_folder(r->vault, &p->f.id, &now.f, &e) == V_NOT_FOUND)
+		err_name(&r->err, ERR_NOT_FOUND, "folder %s was deleted meanwhile", r->folder);
+	else if (name_is_free(r, &now, &e) != 0)
+		r->err = e;
 }
 
 int
@@ -297,6 +298,14 @@ begin_stored(struct request *r)
 	schedule_poke(r->vault->schedule);
 }
 
+static void
+begin_conflict(struct request *r)
+{
+	struct begin_args *a = r->args;
+
+	place_conflict(r, &a->place);
+}
+
 static int
 begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
     struct err *e)
@@ -311,8 +320,9 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 		snprintf(c.scope, sizeof c.scope, "%.*s", (int)sizeof c.scope - 1,
 		    a->pending.scope);
 		a->pending.folder = c.folder;
-		if (place_put(r, &a->place, &c, e) != 0)
+		if (object_add_connection(r->vault, &r->changes, &c, e) != 0)
 			return e->code;
+		r->conflict = begin_conflict;
 	}
 	a->pending.blob = buf_take(&res->blob);
 	a->pending.wrap = buf_take(&res->wrap);

@@ -22,6 +22,5 @@ int place_check(struct request *r, struct place *p, struct err *e);
 /* The record to be, state pending; adds the workspace to r->changes if it must be made. */
 int place_connection(struct request *r, struct place *p, enum auth_type t,
     struct connection *ret, struct err *e);
-/* Adds C and its name to r->changes. */
-int place_put(struct request *r, struct place *p, const struct connection *c,
-    struct err *e);
+/* After a conflict: names what came in between, in r->err. */
+void place_conflict(struct request *r, const struct place *p);

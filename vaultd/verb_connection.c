@@ -262,15 +262,9 @@ rename_run(struct request *r, struct err *e)
 		object_name_key(&c->folder, a->name, key), &value, NULL, e) != V_NOT_FOUND)
 		return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s",
 		    a->name, r->folder);
-	changes_remove(&r->changes, TABLE_CONNECTION_BY_FOLDER,
-	    object_name_key(&c->folder, c->name, key), EXPECT_ANY);
-	changes_put(&r->changes, TABLE_CONNECTION_BY_FOLDER,
-	    object_name_key(&c->folder, a->name, key), EXPECT_ABSENT,
-	    (struct slice){ c->id.b, sizeof c->id.b });
-	snprintf(c->name, sizeof c->name, "%s", a->name);
 	c->updated = wall_seconds();
 	r->after = renamed;
-	return object_put_connection(r->vault, &r->changes, c, a->t.generation, e);
+	return object_rename_connection(r->vault, &r->changes, c, a->name, a->t.generation, e);
 }
 
 const struct verb verb_connection_rename = {
@@ -460,6 +454,14 @@ static_created(struct request *r)
 		    object_connection_json(r, &a->t), "warnings");
 }
 
+static void
+static_conflict(struct request *r)
+{
+	struct static_args *a = r->args;
+
+	place_conflict(r, &a->place);
+}
+
 static int
 static_store(struct request *r, const struct exchange_result *res, struct err *e)
 {
@@ -471,7 +473,8 @@ static_store(struct request *r, const struct exchange_result *res, struct err *e
 	    refresh_store_result(r->vault, &r->changes, &c, res, &in, e) != 0)
 		return e->code;
 	r->after = static_created;
-	return place_put(r, &a->place, &c, e);
+	r->conflict = static_conflict;
+	return object_add_connection(r->vault, &r->changes, &c, e);
 }
 
 static void

@@ -73,25 +73,51 @@ find_parent(struct request *r, struct folder_args *a, struct err *e)
 }
 
 static int
+name_is_free(struct request *r, const struct folder_args *a, struct err *e)
+{
+	unsigned char key[KEY_MAX_LEN];
+	struct slice value;
+
+	if (store_get(r->vault->store, TABLE_FOLDER_BY_NAME,
+		object_name_key(&a->parent.id, a->name, key), &value, NULL, e) == V_NOT_FOUND)
+		return 0;
+	return err_name(e, ERR_NAME_TAKEN, "there is a folder %s already", a->path);
+}
+
+static void
+create_conflict(struct request *r)
+{
+	struct folder_args *a = r->args;
+	struct folder parent;
+	struct err e = { 0 };
+
+	if (!a->top && object_folder(r->vault, &a->parent.id, &parent, &e) == V_NOT_FOUND)
+		err_name(&r->err, ERR_NOT_FOUND, "the folder that %s was to be in was deleted "
+		    "meanwhile", a->path);
+	else if (name_is_free(r, a, &e) != 0)
+		r->err = e;
+}
+
+static int
 create_run(struct request *r, struct err *e)
 {
 	struct folder_args *a = r->args;
 	unsigned char key[KEY_MAX_LEN];
-	struct slice value;
 
-	if (find_parent(r, a, e) != 0)
+	if (find_parent(r, a, e) != 0 || name_is_free(r, a, e) != 0)
 		return e->code;
-	if (store_get(r->vault->store, TABLE_FOLDER_BY_NAME,
-		object_name_key(&a->parent.id, a->name, key), &value, NULL, e) != V_NOT_FOUND)
-		return err_name(e, ERR_NAME_TAKEN, "there is a folder %s already", a->path);
 	a->f = (struct folder){ .id = id_new(), .parent = a->parent.id,
 		.class = FOLDER_SHARED, .owner = r->conn->peer.uid, .created = wall_seconds() };
 	snprintf(a->f.name, sizeof a->f.name, "%s", a->name);
 	r->object_id = a->f.id;
+	if (!a->top)
+		changes_expect(&r->changes, TABLE_FOLDER,
+		    (struct slice){ a->parent.id.b, sizeof a->parent.id.b }, EXPECT_THERE);
 	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
 	    object_name_key(&a->parent.id, a->name, key), EXPECT_ABSENT,
 	    (struct slice){ a->f.id.b, sizeof a->f.id.b });
 	r->after = created;
+	r->conflict = create_conflict;
 	return object_put_folder(r->vault, &r->changes, &a->f, EXPECT_ABSENT, e);
 }
 
@@ -191,13 +217,11 @@ found_one(void *arg, struct slice key, struct slice value, uint64_t generation)
 }
 
 static int
-delete_run(struct request *r, struct err *e)
+is_empty(struct request *r, struct err *e)
 {
 	static const struct slice start = { "", 0 };
 	struct folder_args *a = r->args;
 	struct slice prefix = { a->f.id.b, sizeof a->f.id.b };
-	unsigned char key[KEY_MAX_LEN];
-	char uid[16];
 	bool used = false;
 
 	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_FOLDER, prefix, start, found_one,
@@ -207,8 +231,38 @@ delete_run(struct request *r, struct err *e)
 		return e->code;
 	if (used)
 		return err_name(e, ERR_IN_USE, "folder %s is not empty", r->folder);
+	return 0;
+}
+
+static void
+delete_conflict(struct request *r)
+{
+	struct folder_args *a = r->args;
+	struct folder f;
+	struct err e = { 0 };
+
+	if (object_folder(r->vault, &a->f.id, &f, &e) == V_NOT_FOUND)
+		object_not_found(&r->err, r->asked_for, r->asked);
+	else if (is_empty(r, &e) != 0)
+		r->err = e;
+}
+
+/* What comes in until then is seen by the commit. */
+static int
+delete_run(struct request *r, struct err *e)
+{
+	struct folder_args *a = r->args;
+	struct slice prefix = { a->f.id.b, sizeof a->f.id.b };
+	unsigned char key[KEY_MAX_LEN];
+	char uid[16];
+
+	if (is_empty(r, e) != 0)
+		return e->code;
+	r->conflict = delete_conflict;
+	changes_expect_none(&r->changes, TABLE_CONNECTION_BY_FOLDER, prefix);
+	changes_expect_none(&r->changes, TABLE_FOLDER_BY_NAME, prefix);
 	object_uid_name(a->f.owner, uid);
-	changes_remove(&r->changes, TABLE_FOLDER, prefix, EXPECT_ANY);
+	changes_remove(&r->changes, TABLE_FOLDER, prefix, EXPECT_THERE);
 	changes_remove(&r->changes, TABLE_FOLDER_BY_NAME, object_name_key(&a->f.parent,
 	    a->f.class == FOLDER_PERSONAL ? uid : a->f.name, key), EXPECT_ANY);
 	return 0;

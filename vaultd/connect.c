@@ -74,7 +74,7 @@ session_find(struct vault *v, const char *state, struct pending *ret, struct err
 
 /* ---- the exchange's end */
 
-void
+static void
 session_remove(struct changes *ch, const struct id *pending)
 {
 	changes_remove(ch, TABLE_PENDING, id_key(pending), EXPECT_ANY);
@@ -231,22 +231,21 @@ session_exchange(struct vault *v, const struct pending *p, struct secret *code,
 
 /* ---- sessions nobody finished */
 
-static void
-expire_changes(struct vault *v, const struct pending *p, struct changes *ch)
+int
+session_forget(struct vault *v, const struct pending *p, struct changes *ch, struct err *e)
 {
 	struct connection c;
-	unsigned char key[KEY_MAX_LEN];
 	uint64_t generation;
-	struct err e;
+	struct err gone;
 
+	if (!p->reconnect &&
+	    object_connection(v, &p->connection, false, &c, &generation, &gone) == 0 &&
+	    c.state == CONN_PENDING && object_remove_connection(v, ch, &c, generation, e) != 0) {
+		changes_done(ch);
+		return e->code;
+	}
 	session_remove(ch, &p->id);
-	if (p->reconnect ||
-	    object_connection(v, &p->connection, false, &c, &generation, &e) != 0 ||
-	    c.state != CONN_PENDING)
-		return;
-	changes_remove(ch, TABLE_CONNECTION, id_key(&c.id), generation);
-	changes_remove(ch, TABLE_CONNECTION_BY_FOLDER,
-	    object_name_key(&c.folder, c.name, key), EXPECT_ANY);
+	return 0;
 }
 
 void
@@ -254,13 +253,17 @@ connect_expire(struct vault *v, const struct id *id)
 {
 	AUTO(pending) p = { 0 };
 	struct job *j;
-	struct err e;
+	struct err e = { 0 };
 
 	if (session_load(v, id, &p, &e) != 0 || attempt_find(v, &p.connection) != NULL)
 		return;
 	if (p.expires > wall_seconds() || (j = calloc(1, sizeof *j)) == NULL)
 		return;
-	expire_changes(v, &p, &j->changes);
+	if (session_forget(v, &p, &j->changes, &e) != 0) {
+		log_error("a sign-in that nobody finished cannot be removed: %s", e.text);
+		job_free(j);
+		return;
+	}
 	audit_line_system(&j->line, v, "session.expired", NULL, &p.connection, NULL);
 	j->has_changes = true;
 	j->done = job_free;

@@ -69,6 +69,10 @@ int object_add_connection(struct vault *v, struct changes *c, const struct conne
 /* R, of generation EXPECT, is called NAME from now on; the same folder. */
 int object_rename_connection(struct vault *v, struct changes *c, struct connection *r,
     const char *name, uint64_t expect, struct err *e);
+/* All there is of R, of generation EXPECT: record, name, tokens, keys and their counts. Its due
+ * entries find nothing when their time comes. On an error C is to be given up. */
+int object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
+    uint64_t expect, struct err *e);
 int object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
     uint64_t expect, struct err *e);
 int object_put_app(struct vault *v, struct changes *c, const struct app *r,

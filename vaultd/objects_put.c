@@ -74,6 +74,23 @@ object_rename_connection(struct vault *v, struct changes *c, struct connection *
 }
 
 int
+object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
+    uint64_t expect, struct err *e)
+{
+	unsigned char key[KEY_MAX_LEN];
+
+	if (object_remove_wrap(v, c, &r->id, PURPOSE_GRANT, e) != 0 ||
+	    object_remove_wrap(v, c, &r->id, PURPOSE_RELEASE, e) != 0)
+		return e->code;
+	changes_remove(c, TABLE_CONNECTION, id_key(&r->id), expect);
+	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
+	    EXPECT_ANY);
+	changes_remove(c, TABLE_GRANT, id_key(&r->id), EXPECT_ANY);
+	changes_remove(c, TABLE_RELEASE, id_key(&r->id), EXPECT_ANY);
+	return 0;
+}
+
+int
 object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
     uint64_t expect, struct err *e)
 {

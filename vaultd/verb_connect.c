@@ -8,6 +8,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "common/log.h"
 #include "common/role.h"
 #include "common/scope.h"
 #include "vaultd/conn.h"
@@ -567,16 +568,11 @@ provider_error(const struct finish_args *a, struct err *e)
 static void
 forget_session(struct request *r, const struct finish_args *a)
 {
-	unsigned char key[KEY_MAX_LEN];
-	const struct connection *c = &a->t.c;
+	struct err e = { 0 };
 
-	session_remove(&r->changes, &a->p.id);
-	if (a->p.reconnect || c->state != CONN_PENDING)
-		return;
-	changes_remove(&r->changes, TABLE_CONNECTION,
-	    (struct slice){ c->id.b, sizeof c->id.b }, a->t.generation);
-	changes_remove(&r->changes, TABLE_CONNECTION_BY_FOLDER,
-	    object_name_key(&c->folder, c->name, key), EXPECT_ANY);
+	/* Time ends it where this cannot. */
+	if (session_forget(r->vault, &a->p, &r->changes, &e) != 0)
+		log_error("a sign-in that is over cannot be removed: %s", e.text);
 }
 
 static void

@@ -298,24 +298,17 @@ static int
 delete_records(struct request *r, struct err *e)
 {
 	struct named_args *a = r->args;
-	struct vault *v = r->vault;
-	struct slice key = { a->t.c.id.b, sizeof a->t.c.id.b };
-	unsigned char name[KEY_MAX_LEN];
 	char id[ID_TEXT];
 
 	/* As it is now: a refresh, or another delete, may have come in between. */
 	id_text(&a->t.c.id, id);
 	if (object_find_connection(r, id, true, &a->t, e) != 0)
 		return e->code;
-	changes_remove(&r->changes, TABLE_CONNECTION, key, a->t.generation);
-	changes_remove(&r->changes, TABLE_CONNECTION_BY_FOLDER,
-	    object_name_key(&a->t.c.folder, a->t.c.name, name), EXPECT_ANY);
-	changes_remove(&r->changes, TABLE_GRANT, key, EXPECT_ANY);
-	changes_remove(&r->changes, TABLE_RELEASE, key, EXPECT_ANY);
 	r->after = deleted;
-	if (object_remove_wrap(v, &r->changes, &a->t.c.id, PURPOSE_GRANT, e) != 0)
-		return e->code;
-	return object_remove_wrap(v, &r->changes, &a->t.c.id, PURPOSE_RELEASE, e);
+	if (object_remove_connection(r->vault, &r->changes, &a->t.c, a->t.generation, e) == 0)
+		return 0;
+	changes_done(&r->changes);
+	return e->code;
 }
 
 static void

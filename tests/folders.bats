@@ -91,3 +91,25 @@ left() { admin --json connection list | grep -c "\"name\": \"$1\"" || true; }
 	admin connection delete shared/c/three
 	admin folder delete shared/c
 }
+
+@test "an OAuth app that is deleted while a sign-in begins with it" {
+	admin folder create shared/d
+	printf 's\n' | admin app add other openid --client-id other --var issuer="$ISSUER" --scope openid
+	waits vaultd.Connections.Begin "$(begin shared/d four other)"
+	admin app delete other
+	goes_on vaultd.Vault.NotFound "OAuth app 'other' was deleted meanwhile"
+	[ "$(left four)" = 0 ]
+}
+
+@test "an OAuth app is in use for as long as a connection is there, and no longer" {
+	admin --json call vaultd.Connections.Begin "$(begin shared/d five)" >"$OUT"
+	run admin app delete acme
+	[ "$status" != 0 ]
+	[[ $output == *"connections use OAuth app 'acme'"* ]]
+	admin connection rename shared/d/five six
+	run admin app delete acme
+	[ "$status" != 0 ]
+	admin connection delete shared/d/six
+	admin app delete acme
+	admin folder delete shared/d
+}

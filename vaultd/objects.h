@@ -63,13 +63,14 @@ void object_uid_name(uid_t uid, char ret[16]);
 /* Encodes, tags and adds to CHANGES. */
 int object_put_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e);
-/* A connection that was not there: its name in its folder, which must be there still; and C. */
+/* A connection that was not there: R, its name in its folder, and that it uses its app; folder and
+ * app must be there still. */
 int object_add_connection(struct vault *v, struct changes *c, const struct connection *r,
     struct err *e);
 /* R, of generation EXPECT, is called NAME from now on; the same folder. */
 int object_rename_connection(struct vault *v, struct changes *c, struct connection *r,
     const char *name, uint64_t expect, struct err *e);
-/* All there is of R, of generation EXPECT: record, name, tokens, keys and their counts. Its due
+/* All there is of R, of generation EXPECT: record, name, its use of its app, tokens, keys and their counts. Its due
  * entries find nothing when their time comes. On an error C is to be given up. */
 int object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e);

@@ -52,11 +52,33 @@ put_name(struct changes *c, const struct connection *r)
 	    EXPECT_ABSENT, id_key(&r->id));
 }
 
+/* app id | connection id; an app that is deleted has none. */
+static struct slice
+use_key(const struct connection *r, unsigned char key[32])
+{
+	memcpy(key, r->app.b, 16);
+	memcpy(key + 16, r->id.b, 16);
+	return (struct slice){ key, 32 };
+}
+
+static void
+put_use(struct changes *c, const struct connection *r)
+{
+	unsigned char key[32];
+
+	if (id_is_null(&r->app))
+		return;
+	changes_expect(c, TABLE_APP, id_key(&r->app), EXPECT_THERE);
+	changes_put(c, TABLE_CONNECTION_BY_APP, use_key(r, key), EXPECT_ABSENT,
+	    (struct slice){ "", 0 });
+}
+
 int
 object_add_connection(struct vault *v, struct changes *c, const struct connection *r,
     struct err *e)
 {
 	put_name(c, r);
+	put_use(c, r);
 	return object_put_connection(v, c, r, EXPECT_ABSENT, e);
 }
 
@@ -77,7 +99,7 @@ int
 object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e)
 {
-	unsigned char key[KEY_MAX_LEN];
+	unsigned char key[KEY_MAX_LEN], use[32];
 
 	if (object_remove_wrap(v, c, &r->id, PURPOSE_GRANT, e) != 0 ||
 	    object_remove_wrap(v, c, &r->id, PURPOSE_RELEASE, e) != 0)
@@ -85,6 +107,7 @@ object_remove_connection(struct vault *v, struct changes *c, const struct connec
 	changes_remove(c, TABLE_CONNECTION, id_key(&r->id), expect);
 	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
 	    EXPECT_ANY);
+	changes_remove(c, TABLE_CONNECTION_BY_APP, use_key(r, use), EXPECT_ANY);
 	changes_remove(c, TABLE_GRANT, id_key(&r->id), EXPECT_ANY);
 	changes_remove(c, TABLE_RELEASE, id_key(&r->id), EXPECT_ANY);
 	return 0;

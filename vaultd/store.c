@@ -21,7 +21,7 @@
 #include "common/errors.h"
 #include "vaultd/store_file.h"
 
-#define FORMAT		1
+#define FORMAT		2	/* 1: without connection_by_app */
 #define BALLAST_NAME	"ballast"
 
 static const char *const table_names[TABLE_MAX] = {
@@ -40,6 +40,7 @@ static const char *const table_names[TABLE_MAX] = {
 	[TABLE_DUE] = "due",
 	[TABLE_INTENT] = "intent",
 	[TABLE_BY_KEK] = "by_kek",
+	[TABLE_CONNECTION_BY_APP] = "connection_by_app",
 };
 
 int

@@ -31,6 +31,8 @@ enum table {
 	TABLE_DUE,			/* u64 unix ms | id -> u8 kind */
 	TABLE_INTENT,			/* attempt id -> intent */
 	TABLE_BY_KEK,			/* KEK id -> u64 count of wraps under it */
+	TABLE_CONNECTION_BY_APP,	/* app id | connection id -> nothing */
+	/* Tags hold the numbers: new ones go to the end. */
 	TABLE_MAX,
 };
 

@@ -209,6 +209,23 @@ TEST(an_expectation_is_no_change_of_its_table)
 	store_close(s);
 }
 
+TEST(a_store_of_another_format_is_refused_with_its_number)
+{
+	static const unsigned char one[8] = { 0, 0, 0, 0, 0, 0, 0, 1 };
+	struct store_conf conf = { .dir = dir, .map_size = 1 << 24 };
+	struct changes c = { 0 };
+	struct store *s;
+	struct err e = { 0 };
+
+	fresh();
+	s = open_store(1 << 24);
+	changes_put(&c, TABLE_META, str("format"), EXPECT_ANY, (struct slice){ one, sizeof one });
+	T_EQ(apply(s, &c, 1), 0);
+	store_close(s);
+	T_EQ(store_open(&conf, &s, &e), V_CORRUPT);
+	T_HAS(e.text, "the store has format 1,");
+}
+
 TEST(a_set_applies_whole_or_not_at_all_and_others_of_the_batch_still_do)
 {
 	struct changes a = { 0 }, b = { 0 };

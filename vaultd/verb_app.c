@@ -28,6 +28,12 @@ struct app_args {
 	uint64_t	 generation;
 };
 
+static struct slice
+id_key(const struct id *id)
+{
+	return (struct slice){ id->b, sizeof id->b };
+}
+
 static void
 app_args_done(void *args)
 {
@@ -374,37 +380,48 @@ const struct verb verb_app_show = {
 /* ---- Delete */
 
 static bool
-uses_app(void *arg, struct slice key, struct slice value, uint64_t generation)
+found_one(void *arg, struct slice key, struct slice value, uint64_t generation)
 {
-	struct { struct vault *v; const struct id *app; bool used; } *u = arg;
-	struct connection c;
-	struct id id;
-	struct err e;
-
+	(void)key;
 	(void)value;
 	(void)generation;
-	if (key.len != sizeof id.b)
-		return true;
-	memcpy(id.b, key.p, sizeof id.b);
-	u->used = object_connection(u->v, &id, false, &c, NULL, &e) == 0 &&
-	    id_equal(&c.app, u->app);
-	return !u->used;
+	*(bool *)arg = true;
+	return false;
 }
 
 static int
+is_unused(struct request *r, struct err *e)
+{
+	static const struct slice start = { "", 0 };
+	struct app_args *a = r->args;
+	bool used = false;
+
+	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_APP, id_key(&a->a.id), start, found_one,
+		&used, e) != 0)
+		return e->code;
+	return used ? err_name(e, ERR_IN_USE, "connections use OAuth app '%s'", a->a.name) : 0;
+}
+
+static void
+delete_conflict(struct request *r)
+{
+	struct err e = { 0 };
+
+	if (is_unused(r, &e) != 0)
+		r->err = e;
+}
+
+/* What begins to use it until then is seen by the commit. */
+static int
 delete_run(struct request *r, struct err *e)
 {
-	static const struct slice all = { "", 0 };
 	struct app_args *a = r->args;
-	struct { struct vault *v; const struct id *app; bool used; } u =
-	    { r->vault, &a->a.id, false };
 
-	if (store_walk(r->vault->store, TABLE_CONNECTION, all, all, uses_app, &u, e) != 0)
+	if (is_unused(r, e) != 0)
 		return e->code;
-	if (u.used)
-		return err_name(e, ERR_IN_USE, "connections use OAuth app '%s'", a->a.name);
-	changes_remove(&r->changes, TABLE_APP, (struct slice){ a->a.id.b, sizeof a->a.id.b },
-	    a->generation);
+	r->conflict = delete_conflict;
+	changes_expect_none(&r->changes, TABLE_CONNECTION_BY_APP, id_key(&a->a.id));
+	changes_remove(&r->changes, TABLE_APP, id_key(&a->a.id), a->generation);
 	changes_remove(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ a->a.name, strlen(a->a.name) }, EXPECT_ANY);
 	return object_remove_wrap(r->vault, &r->changes, &a->a.id, PURPOSE_GRANT, e);

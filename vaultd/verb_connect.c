@@ -303,8 +303,13 @@ static void
 begin_conflict(struct request *r)
 {
 	struct begin_args *a = r->args;
+	AUTO(app) app = { 0 };
+	struct err e = { 0 };
 
-	place_conflict(r, &a->place);
+	if (object_app(r->vault, &a->a.id, &app, NULL, &e) == V_NOT_FOUND)
+		err_name(&r->err, ERR_NOT_FOUND, "OAuth app '%s' was deleted meanwhile", a->a.name);
+	else
+		place_conflict(r, &a->place);
 }
 
 static int

@@ -1,0 +1,216 @@
+#include "tests/unit.h"
+
+#include "common/auto.h"
+#include "vaultd/objects.h"
+#include "vaultd/vault.h"
+
+static unsigned char key[32] = { 7 };
+static struct vault vault;
+static uint64_t commit;
+
+static void
+fresh(void)
+{
+	static char dir[64];
+	struct store_conf conf = { .dir = dir, .map_size = 1 << 24 };
+	struct err e = { 0 };
+
+	unit_dir("objects", dir);
+	T_DO(store_open(&conf, &vault.store, &e), e);
+	vault.meta_key = key;
+	commit = 0;
+}
+
+static int
+apply(struct changes *c)
+{
+	struct changes *sets[] = { c };
+	struct err e = { 0 };
+	int rc = 0;
+
+	T_NOT(c->failed);
+	store_read_end(vault.store);
+	T_DO(store_apply(vault.store, sets, 1, &rc, NULL, ++commit, &e), e);
+	changes_done(c);
+	return rc;
+}
+
+static bool
+count_one(void *arg, struct slice k, struct slice value, uint64_t generation)
+{
+	(void)k;
+	(void)value;
+	(void)generation;
+	++*(size_t *)arg;
+	return true;
+}
+
+static size_t
+entries(enum table t)
+{
+	static const struct slice all = { "", 0 };
+	struct err e = { 0 };
+	size_t n = 0;
+
+	T_DO(store_walk(vault.store, t, all, all, count_one, &n, &e), e);
+	return n;
+}
+
+static void
+put_folder_and_app(const struct connection *r)
+{
+	struct folder f = { .id = r->folder, .class = FOLDER_SHARED, .name = "team" };
+	AUTO(app) a = { .id = r->app, .name = "acme", .version = 1 };
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	T_DO(object_put_folder(&vault, &c, &f, EXPECT_ABSENT, &e), e);
+	if (!id_is_null(&r->app))
+		T_DO(object_put_app(&vault, &c, &a, EXPECT_ABSENT, &e), e);
+	T_EQ(apply(&c), 0);
+}
+
+static int
+add(const struct connection *r)
+{
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	T_DO(object_add_connection(&vault, &c, r, &e), e);
+	return apply(&c);
+}
+
+/* What a sign-in brings. */
+static void
+put_tokens(const struct connection *r)
+{
+	struct wrap_view view = { .kek_id = "0123456789abcdef", .wrapped = { "key", 3 } };
+	AUTO(grant) g = { .connection = r->id, .version = 1 };
+	AUTO(release) rel = { .connection = r->id, .version = 1 };
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	for (enum purpose p = PURPOSE_GRANT; p <= PURPOSE_RELEASE; p++) {
+		AUTO(buf) wrap = { 0 };
+
+		view.purpose = p;
+		T_OK(wrap_encode(&wrap, &view));
+		T_DO(object_put_wrap(&vault, &c, &r->id, p, buf_slice(&wrap), &e), e);
+	}
+	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ABSENT, &e), e);
+	T_DO(object_put_release(&vault, &c, &rel, EXPECT_ABSENT, &e), e);
+	T_EQ(apply(&c), 0);
+}
+
+static uint64_t
+wraps_counted(void)
+{
+	struct slice v;
+	struct err e = { 0 };
+	uint64_t n = 0;
+
+	T_DO(store_get(vault.store, TABLE_BY_KEK, (struct slice){ "0123456789abcdef", 16 }, &v,
+	    NULL, &e), e);
+	for (size_t i = 0; i < v.len; i++)
+		n = n << 8 | ((const unsigned char *)v.p)[i];
+	return n;
+}
+
+static struct connection
+example(void)
+{
+	return (struct connection){ .id = id_new(), .folder = id_new(), .app = id_new(),
+		.name = "one", .connector = "openid", .state = CONN_PENDING };
+}
+
+TEST(a_connection_comes_and_goes_whole)
+{
+	static const enum table tables[] = { TABLE_CONNECTION, TABLE_CONNECTION_BY_FOLDER,
+		TABLE_CONNECTION_BY_APP, TABLE_GRANT, TABLE_RELEASE };
+	struct connection r = example();
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	fresh();
+	put_folder_and_app(&r);
+	T_EQ(add(&r), 0);
+	put_tokens(&r);
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		T_EQ(entries(tables[i]), 1);
+	T_EQ(entries(TABLE_WRAP), 2);
+	T_EQ(wraps_counted(), 2);
+	T_DO(object_remove_connection(&vault, &c, &r, 2, &e), e);
+	T_EQ(apply(&c), 0);
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		T_EQ(entries(tables[i]), 0);
+	T_EQ(entries(TABLE_WRAP), 0);
+	T_EQ(wraps_counted(), 0);
+	store_close(vault.store);
+}
+
+TEST(one_that_was_changed_since_is_not_removed)
+{
+	struct connection r = example();
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	fresh();
+	put_folder_and_app(&r);
+	T_EQ(add(&r), 0);
+	r.failures = 1;
+	T_DO(object_put_connection(&vault, &c, &r, 2, &e), e);
+	T_EQ(apply(&c), 0);
+	T_DO(object_remove_connection(&vault, &c, &r, 2, &e), e);
+	T_EQ(apply(&c), V_CONFLICT);
+	T_EQ(entries(TABLE_CONNECTION_BY_FOLDER), 1);
+	T_EQ(entries(TABLE_CONNECTION_BY_APP), 1);
+	store_close(vault.store);
+}
+
+TEST(not_without_its_folder_nor_without_its_app)
+{
+	struct connection r = example(), homeless = r, of_nothing = r, token = r;
+
+	fresh();
+	put_folder_and_app(&r);
+	homeless.folder = id_new();
+	T_EQ(add(&homeless), V_CONFLICT);
+	of_nothing.app = id_new();
+	T_EQ(add(&of_nothing), V_CONFLICT);
+	T_EQ(entries(TABLE_CONNECTION), 0);
+	token.app = (struct id){ { 0 } };	/* a static token has none */
+	T_EQ(add(&token), 0);
+	T_EQ(entries(TABLE_CONNECTION_BY_APP), 0);
+	r.id = id_new();
+	T_EQ(add(&r), V_CONFLICT);		/* the name is taken */
+	store_close(vault.store);
+}
+
+TEST(renamed_it_has_one_name_and_its_app)
+{
+	struct connection r = example(), other = r;
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	fresh();
+	put_folder_and_app(&r);
+	T_EQ(add(&r), 0);
+	other.id = id_new();
+	snprintf(other.name, sizeof other.name, "two");
+	T_EQ(add(&other), 0);
+	T_DO(object_rename_connection(&vault, &c, &other, "one", 3, &e), e);
+	T_EQ(apply(&c), V_CONFLICT);
+	snprintf(other.name, sizeof other.name, "two");
+	T_DO(object_rename_connection(&vault, &c, &other, "three", 3, &e), e);
+	T_EQ(apply(&c), 0);
+	T_STR(other.name, "three");
+	T_EQ(entries(TABLE_CONNECTION_BY_FOLDER), 2);
+	T_EQ(entries(TABLE_CONNECTION_BY_APP), 2);
+	store_close(vault.store);
+}
+
+int
+main(void)
+{
+	return unit_run();
+}

@@ -66,7 +66,7 @@ struct release {
 	uint64_t	version;
 	int64_t		obtained, expires;	/* unix s; expires 0 = never */
 	uint64_t	generation;		/* of the token, counts up */
-	uint64_t	seals;			/* under this DEK: bounded, see docs */
+	uint64_t	seals;			/* under this DEK: RELEASE_SEALS_MAX */
 	struct buf	blob;
 };
 void release_done(struct release *r);

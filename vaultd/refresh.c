@@ -14,6 +14,7 @@
 #include "common/role.h"
 #include "vaultd/attempt.h"
 #include "vaultd/connect.h"
+#include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
 #include "vaultd/hsm.h"
 #include "vaultd/objects.h"
@@ -114,7 +115,7 @@ store_grant(struct vault *v, struct changes *ch, const struct connection *c,
 }
 
 static void
-note_result(struct connection *c, const struct exchange_result *res, const struct intent *in)
+note_result(struct connection *c, const struct exchange_result *res)
 {
 	c->state = CONN_CONNECTED;
 	c->cause = ERR_NONE;
@@ -130,7 +131,6 @@ note_result(struct connection *c, const struct exchange_result *res, const struc
 	if (res->api_base[0] != '\0')
 		snprintf(c->api_base, sizeof c->api_base, "%.*s", (int)sizeof c->api_base - 1,
 		    res->api_base);
-	(void)in;
 }
 
 int
@@ -143,7 +143,7 @@ refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
 		return e->code;
 	if (res->grant_blob.len > 0 && store_grant(v, ch, c, res, in, e) != 0)
 		return e->code;
-	note_result(c, res, in);
+	note_result(c, res);
 	if (renewable && res->expires_in_s > 0)
 		due_put(ch, refresh_due_ms(in->t0, res->expires_in_s), &c->id, DUE_REFRESH);
 	return 0;
@@ -281,6 +281,8 @@ begin_again(struct attempt *a)
 static void
 committed(struct attempt *a, int rc, const struct err *e)
 {
+	if (a->res.release_wrap.len > 0)	/* the new token has a new key */
+		dek_cache_forget(a->vault->deks, &a->intent.connection);
 	if (rc == 0 && a->recovered && a->res.phase == PHASE_NOT_SENT)
 		begin_again(a);
 	else if (rc != 0)
@@ -374,7 +376,8 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 	a->intent.deadline = a->intent.t0 + EGRESS_EXCHANGE_MS / 1000;
 	a->ex.secret = sealed(&c->id, g.version, &a->secret_blob, &a->secret_wrap);
 	a->ex.app = sealed(&app.id, app.version, &a->app_blob, &a->app_wrap);
-	a->ex.release_wrap = buf_slice(&a->release_wrap);
+	if (!refresh_wants_new_key(&r))		/* egress makes one when it is given none */
+		a->ex.release_wrap = buf_slice(&a->release_wrap);
 	snprintf(a->ex.scope, sizeof a->ex.scope, "%s", c->scope);
 	return 0;
 }

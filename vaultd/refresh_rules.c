@@ -40,6 +40,12 @@ refresh_due_span(int64_t obtained, int64_t lifetime, int64_t *ret_from, int64_t 
 	*ret_from = *ret_to - jitter_ms(lifetime);
 }
 
+bool
+refresh_wants_new_key(const struct release *r)
+{
+	return r->seals >= RELEASE_SEALS_MAX;
+}
+
 /* ---- after a failure */
 
 int64_t

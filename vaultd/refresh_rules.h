@@ -13,6 +13,14 @@
 
 #define REFRESH_STILL_COMING_S	30	/* a request whose line broke may be worked on so long */
 
+/* AES-GCM with random nonces stays sound for 2^32 seals under one key (NIST SP 800-38D, 8.3); a
+ * result that is made again after a crash is not counted. */
+#ifndef RELEASE_SEALS_MAX
+#define RELEASE_SEALS_MAX	(UINT64_C(1) << 30)
+#endif
+/* Is the key of R worn, so that its next token must have a new one? */
+bool refresh_wants_new_key(const struct release *r);
+
 /* What is known besides the connection's record. Zero is a provider of which nothing is known:
  * its refresh tokens are taken for ones that are spent once. */
 struct refresh_facts {

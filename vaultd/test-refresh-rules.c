@@ -160,6 +160,19 @@ TEST(renewed_before_the_end_and_spread)
 	}
 }
 
+TEST(a_key_is_used_for_so_many_tokens)
+{
+	struct release r = { .seals = RELEASE_SEALS_MAX - 1 };
+
+	T_NOT(refresh_wants_new_key(&r));
+	r.seals++;
+	T_OK(refresh_wants_new_key(&r));
+	r.seals = UINT64_MAX;
+	T_OK(refresh_wants_new_key(&r));
+	r.seals = 0;			/* a connection that has no token yet */
+	T_NOT(refresh_wants_new_key(&r));
+}
+
 /* ---- what a failure makes of a connection */
 
 struct outcome {

@@ -34,6 +34,7 @@ struct token_get {
 	/* found */
 	struct target	 t;
 	bool		 refreshed;		/* once per call */
+	bool		 again;			/* the key was asked for twice */
 };
 
 static const struct field token_get_fields[] = {
@@ -133,23 +134,43 @@ open_into_answer(struct request *r, const struct release_view *v,
 	return 0;
 }
 
+static int token_serve(struct request *r, const struct release_view *v, struct err *e);
+
+/*
+ * The key was unwrapped from what was stored before the wait. A sign-in or a renewal may have put
+ * another in its place meanwhile; then that one is asked for, once.
+ */
+static int
+open_with(struct request *r, const struct secret *dek, struct err *e)
+{
+	struct token_get *a = r->args;
+	struct release_view v;
+	uint64_t checked = 0;
+	int rc = view(r, &v, e);	/* as it is now, not as it was before the wait */
+
+	if (rc != 0)
+		return rc;
+	if ((rc = open_into_answer(r, &v, dek->p, &checked, e)) == 0) {
+		dek_cache_put(r->vault->deks, &a->t.c.id, dek, boot_ms());
+		return 0;
+	}
+	if (a->again)
+		return rc;
+	a->again = true;
+	return token_serve(r, &v, e);
+}
+
 static void
 unwrapped(void *arg, int rc, struct secret *dek, struct err *e)
 {
 	struct request *r = arg;
-	struct token_get *a = r->args;
-	struct release_view v;
-	uint64_t checked = 0;
 
 	if (rc == 0 && r->vault->sealed)
 		rc = err_name(e, ERR_SEALED, "the vault is sealed");
-	if (rc == 0) {
-		dek_cache_put(r->vault->deks, &a->t.c.id, dek, boot_ms());
-		rc = view(r, &v, e);	/* as it is now, not as it was before the wait */
-	}
 	if (rc == 0)
-		rc = open_into_answer(r, &v, dek->p, &checked, e);
-	request_resume(r, rc, e);
+		rc = open_with(r, dek, e);
+	if (rc != REQUEST_WAIT)
+		request_resume(r, rc, e);
 }
 
 static int
@@ -161,8 +182,11 @@ token_serve(struct request *r, const struct release_view *v, struct err *e)
 	uint64_t *checked;
 
 	dek = dek_cache_get(r->vault->deks, &a->t.c.id, boot_ms(), &checked);
+	if (dek != NULL && open_into_answer(r, v, dek, checked, e) == 0)
+		return 0;
+	/* A commit may be done whose done() has not come yet: the key of before opens nothing. */
 	if (dek != NULL)
-		return open_into_answer(r, v, dek, checked, e);
+		dek_cache_forget(r->vault->deks, &a->t.c.id);
 	if (object_wrap(r->vault, &a->t.c.id, PURPOSE_RELEASE, &wrap, e) != 0)
 		return e->code;
 	request_defer(r);

@@ -111,6 +111,25 @@ refused() {	# STATUS PATTERN COMMAND...
 	ctl $BED_ALICE connection show openid | grep -q '^state *connected'
 }
 
+@test "a sign-in that the provider refused, or that nobody finished, leaves its name free" {
+	echo wrong | ctl $BED_ADMIN app set-secret acme >/dev/null
+	BED_CONSENT= bed_connect $BED_ALICE --name never && return 1
+	grep -q "invalid_client" "$BED/log/connect.$BED_ALICE.err"
+	[ "$(ctl $BED_ALICE --json connection list | grep -c '"name": "never"')" = 0 ]
+	printf '%s\n' "$BED_SECRET" | ctl $BED_ADMIN app set-secret acme >/dev/null
+	for i in 1 2; do	# of a client that was killed
+		ctl $BED_ALICE --json call vaultd.Connections.Begin '{"connector":"openid","name":"never"}' \
+		    >"$BED/log/begun.$i"
+	done
+	[ "$(ctl $BED_ALICE --json connection list | grep -c '"name": "never"')" = 1 ]
+	[ "$(grep -h '"connection"' "$BED"/log/begun.* | sort -u | wc -l)" = 2 ]
+	bed_connect $BED_ALICE --name never
+	[ -n "$(ctl $BED_ALICE token get never)" ]
+	refused 1 "already in personal" ctl $BED_ALICE call vaultd.Connections.Begin \
+	    '{"connector":"openid","name":"never"}'
+	ctl $BED_ALICE connection delete never >/dev/null
+}
+
 @test "declining is a clear end, and leaves nothing behind" {
 	BED_CONSENT=--deny run bed_connect $BED_ALICE --name declined
 	[ "$status" = 7 ]

@@ -125,6 +125,10 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	if (a->res.phase == PHASE_ANSWERED && same_account(&c, &a->res, &a->res.err) == 0) {
 		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)
 			return e->code;
+	} else if (c.state == CONN_PENDING && a->res.phase == PHASE_REJECTED &&
+	    a->session_done != NULL) {
+		/* It never was, and who waits is told why: its name is free for the next try. */
+		return object_remove_connection(v, ch, &c, generation, e);
 	} else if (c.state == CONN_PENDING) {
 		note_failure(&c, &a->res);
 	}

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/role.h"
 #include "common/scope.h"
+#include "vaultd/attempt.h"
 #include "vaultd/conn.h"
 #include "vaultd/connect_session.h"
 #include "vaultd/egress.h"
@@ -83,14 +84,33 @@ make_workspace(struct request *r, struct place *p, struct err *e)
 	return object_put_folder(r->vault, &r->changes, &p->f, KEEP_IF_THERE, e);
 }
 
+/* What the caller began himself and never finished is in nobody's way, least of all in his own. */
+static bool
+is_unfinished(struct request *r, struct slice value, struct place *p)
+{
+	struct connection *c = &p->unfinished;
+	struct id id;
+	struct err e;
+
+	if (value.len != sizeof id.b)
+		return false;
+	memcpy(id.b, value.p, sizeof id.b);
+	return object_connection(r->vault, &id, true, c, &p->unfinished_generation, &e) == 0 &&
+	    c->state == CONN_PENDING && c->owner == r->conn->peer.uid &&
+	    attempt_find(r->vault, &id) == NULL;
+}
+
 static int
-name_is_free(struct request *r, const struct place *p, struct err *e)
+name_is_free(struct request *r, struct place *p, struct err *e)
 {
 	unsigned char key[KEY_MAX_LEN];
 	struct slice value;
 
+	p->replaces = false;
 	if (p->make_workspace || store_get(r->vault->store, TABLE_CONNECTION_BY_FOLDER,
 		object_name_key(&p->f.id, p->name, key), &value, NULL, e) == V_NOT_FOUND)
+		return 0;
+	if ((p->replaces = is_unfinished(r, value, p)))
 		return 0;
 	return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s", p->name,
 	    r->folder);
@@ -128,6 +148,9 @@ place_connection(struct request *r, struct place *p, enum auth_type t,
 	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
 
 	if (p->make_workspace && make_workspace(r, p, e) != 0)
+		return e->code;
+	if (p->replaces && object_remove_connection(r->vault, &r->changes, &p->unfinished,
+		p->unfinished_generation, e) != 0)
 		return e->code;
 	*ret = (struct connection){
 		.id = p->id, .folder = p->f.id, .connector_version = k->version,

@@ -13,6 +13,9 @@ struct place {
 	struct folder	 f;
 	bool		 make_workspace;	/* the caller's own, on first use */
 	struct id	 id;			/* of the connection to be */
+	bool		 replaces;		/* a sign-in of the caller's that nobody finished */
+	struct connection unfinished;
+	uint64_t	 unfinished_generation;
 };
 
 /* For verb->object: finds connector and folder, fills r->object. */

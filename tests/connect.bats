@@ -35,6 +35,7 @@ stop_again() {		# a vault that a test started: no child of this shell
 begin() {		# COMMAND...: $PID, $URL
 	[ -p "$FIFO" ] || mkfifo "$FIFO"
 	exec 9<>"$FIFO"
+	: >"$OUT.err"
 	vault "$@" --no-browser <"$FIFO" >"$OUT" 2>"$OUT.err" 3>&- 9>&- &
 	PID=$!
 	bed_within 10 grep -q '^https://' "$OUT.err"

@@ -65,6 +65,7 @@ start_again() {
 }
 in_spool() { find "$SPOOL" -name '*.answer' | wc -l; }
 consent_again() {	# in the background, up to the browser's redirect: $RECONNECT
+	: >"$BED/log/re.err"
 	vault connection reconnect "$C" --no-browser >"$BED/log/re" 2>"$BED/log/re.err" </dev/null 3>&- &
 	RECONNECT=$!
 	bed_within 10 grep -q '^https://' "$BED/log/re.err"

@@ -22,6 +22,7 @@ setup() {
 vault() { ctl $BED_ALICE "$@"; }
 connect() { bed_connect $BED_ALICE --name "${1:-$C}"; }
 reconnect() {
+	: >"$BED/log/re.err"
 	vault connection reconnect "$C" --no-browser >"$BED/log/re" 2>"$BED/log/re.err" </dev/null 3>&- &
 	local pid=$!
 	bed_within 5 grep -q '^https://' "$BED/log/re.err"

@@ -13,7 +13,7 @@
 #include "client/callback.h"
 #include "client/ctl.h"
 
-#define FINISH_TRIES 5
+#define FINISH_TRIES 30	/* seconds: an authorization code lives little longer */
 
 /* In a session of its own, so that Ctrl-C here does not end it; its words go nowhere. */
 static void
@@ -167,8 +167,11 @@ finish(struct ctl *c, struct callback *cb, const struct redirected *back,
 	json_t *r = finish_call(c, back);
 	bool again = r == NULL && c->error.retry;
 
-	/* A role of the vault was just restarted. If nothing was spent the code is still good
-	 * for a moment. */
+	/* A role of the vault was just restarted, or the connection is being renewed. If nothing was
+	 * spent the code is still good for a moment. */
+	if (again && !c->json)
+		ctl_say(stderr, "not yet: %s; trying again for %d seconds\n", c->error.message,
+		    FINISH_TRIES);
 	for (int i = 0; r == NULL && c->error.retry && i < FINISH_TRIES; i++) {
 		sleep(1);
 		r = finish_call(c, back);

@@ -1,6 +1,6 @@
 /*
- * journal_file.h - the journal's insides, for its own files: journal.c (threads, queues),
- * journal_segment.c (files), journal_recover.c (start).
+ * journal_file.h - the files of the audit log: journal_segment.c writes them, journal_recover.c
+ * reads them at start.
  */
 #pragma once
 

@@ -9,9 +9,9 @@
 
 static const char *const fields[] = { "path", "connection", "state", "state", "account",
 	"account", "connector", "connector", "auth_type", "authentication", "app", "OAuth app",
-	"scope", "scopes", "api_base", "API base", "expires", "token ends", "last_refresh_ok",
-	"last renewed", "created", "created", "cause", "problem", "cause_text", "what was said",
-	"cause_time", "since", "advice", "next", "id", "id", NULL };
+	"scope", "scopes", "api_base", "API base", "expires", "token ends", "refresh_token_expires",
+	"sign-in ends", "last_refresh_ok", "last renewed", "created", "created", "cause", "problem",
+	"cause_text", "what was said", "cause_time", "since", "advice", "next", "id", "id", NULL };
 
 static int
 print_connection(struct ctl *c, json_t *r)

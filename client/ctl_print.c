@@ -111,8 +111,8 @@ ctl_time(json_int_t t, char *out, size_t cap)
 static bool
 is_time(const char *member)
 {
-	static const char *const names[] = { "expires", "created", "updated",
-		"last_refresh_ok", "cause_time", "rotate_by", NULL };
+	static const char *const names[] = { "expires", "refresh_token_expires", "created",
+		"updated", "last_refresh_ok", "cause_time", "rotate_by", NULL };
 
 	for (const char *const *n = names; *n != NULL; n++)
 		if (strcmp(*n, member) == 0)

@@ -152,6 +152,17 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	bed_works "$(field access_token)"
 }
 
+@test "when the refresh token ends is said, where the provider says it" {
+	ends() { vault --json connection show "$C" | sed -n 's/.*"refresh_token_expires": \([0-9]*\).*/\1/p'; }
+	connect
+	[ "$(ends)" = 0 ]
+	fault '"kind":"rewrite","set":{"refresh_token_expires_in":86400}'
+	renew >/dev/null
+	left=$(($(ends) - $(date +%s)))
+	[ "$left" -gt 86300 ] && [ "$left" -le 86400 ]
+	vault connection show "$C" | grep '^sign-in ends  *in '
+}
+
 @test "consent withdrawn: the sentence says so and whose move it is" {
 	connect
 	bed_ctl revoke-user '{"user":"alice"}' >/dev/null

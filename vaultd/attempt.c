@@ -39,7 +39,6 @@ attempt_new(struct vault *v, enum exchange_kind kind)
 	a->vault = v;
 	a->intent.attempt = id_new();
 	a->intent.kind = (uint8_t)kind;
-	a->intent.epoch = v->epoch;
 	a->intent.t0 = wall_seconds();
 	a->ex.kind = kind;
 	a->ex.attempt = a->intent.attempt;

@@ -200,7 +200,6 @@ load(struct attempt *a, const struct pending *p, struct err *e)
 	a->intent.pending = p->id;
 	a->intent.grant_version = a->ex.grant_version = g.version + 1;
 	a->intent.release_version = a->ex.release_version = r.version + 1;
-	a->intent.deadline = a->intent.t0 + 150;
 	a->ex.app = (struct sealed){ app.id, app.version, buf_slice(&a->app_blob),
 		buf_slice(&a->app_wrap) };
 	a->ex.secret = (struct sealed){ p->id, 1, buf_slice(&a->secret_blob),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/auto.h"
 #include "common/errors.h"
 #include "vaultd/conn.h"
 #include "vaultd/objects.h"
@@ -68,6 +69,16 @@ expiry(struct request *r, const struct connection *c)
 	return view.expires;
 }
 
+/* When signing in again is due, whatever is renewed until then. */
+static int64_t
+grant_expiry(struct request *r, const struct connection *c)
+{
+	AUTO(grant) g = { 0 };
+	struct err e;
+
+	return object_grant(r->vault, &c->id, &g, NULL, &e) == 0 ? g.refresh_expires : 0;
+}
+
 json_t *
 object_connection_json(struct request *r, const struct target *t)
 {
@@ -103,6 +114,7 @@ object_connection_json(struct request *r, const struct target *t)
 	set_int(o, "created", c->created);
 	set_int(o, "updated", c->updated);
 	set_int(o, "expires", expiry(r, c));
+	set_int(o, "refresh_token_expires", grant_expiry(r, c));
 	set_int(o, "last_refresh_ok", c->last_refresh_ok);
 	set_cause(o, c);
 	set_int(o, "revision", (int64_t)t->generation);

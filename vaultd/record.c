@@ -171,7 +171,6 @@ connection_encode(const struct connection *r, struct buf *out, struct err *e)
 	put_time(&m, r->created);
 	put_time(&m, r->updated);
 	put_time(&m, r->last_refresh_ok);
-	put_time(&m, r->last_used);
 	msg_put_str(&m, r->account);
 	msg_put_str(&m, r->api_base);
 	msg_put_str(&m, r->scope);
@@ -202,7 +201,6 @@ connection_decode(struct slice in, struct connection *ret, struct err *e)
 	ret->created = get_time(&m);
 	ret->updated = get_time(&m);
 	ret->last_refresh_ok = get_time(&m);
-	ret->last_used = get_time(&m);
 	msg_get_str(&m, ret->account, sizeof ret->account);
 	msg_get_str(&m, ret->api_base, sizeof ret->api_base);
 	msg_get_str(&m, ret->scope, sizeof ret->scope);
@@ -498,10 +496,7 @@ intent_encode(const struct intent *r, struct buf *out, struct err *e)
 	msg_put_u8(&m, r->kind);
 	msg_put_u64(&m, r->grant_version);
 	msg_put_u64(&m, r->release_version);
-	msg_put_u64(&m, r->epoch);
-	msg_put_raw(&m, r->fingerprint, sizeof r->fingerprint);
 	put_time(&m, r->t0);
-	put_time(&m, r->deadline);
 	msg_put_u8(&m, r->retries);
 	return encoded(&m, out, e);
 }
@@ -518,10 +513,7 @@ intent_decode(struct slice in, struct intent *ret, struct err *e)
 	ret->kind = msg_get_u8(&m);
 	ret->grant_version = msg_get_u64(&m);
 	ret->release_version = msg_get_u64(&m);
-	ret->epoch = msg_get_u64(&m);
-	get_raw(&m, ret->fingerprint, sizeof ret->fingerprint);
 	ret->t0 = get_time(&m);
-	ret->deadline = get_time(&m);
 	ret->retries = msg_get_u8(&m);
 	if (ret->kind != EX_CODE && ret->kind != EX_REFRESH)
 		m.failed = true;

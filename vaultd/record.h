@@ -34,7 +34,7 @@ struct connection {
 	uint32_t	auth_type;		/* enum auth_type */
 	enum conn_state	state;
 	uid_t		owner;
-	int64_t		created, updated, last_refresh_ok, last_used;	/* unix s; used: coarse */
+	int64_t		created, updated, last_refresh_ok;	/* unix s */
 	char		account[256];
 	char		api_base[256];
 	char		scope[512];		/* granted */
@@ -117,9 +117,8 @@ void pending_done(struct pending *p);
 struct intent {
 	struct id	attempt, connection, pending;	/* pending null: a refresh */
 	uint8_t		kind;			/* enum exchange_kind */
-	uint64_t	grant_version, release_version, epoch;
-	unsigned char	fingerprint[32];
-	int64_t		t0, deadline;		/* unix s */
+	uint64_t	grant_version, release_version;
+	int64_t		t0;			/* when it began, unix s */
 	uint8_t		retries;		/* the one sanctioned retry is counted */
 };
 

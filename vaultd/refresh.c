@@ -372,8 +372,6 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 	a->intent.grant_version = a->ex.grant_version = g.version + 1;
 	a->intent.release_version = a->ex.release_version = r.version + 1;
 	a->intent.retries = refresh_is_last_try(c, &f);
-	memcpy(a->intent.fingerprint, g.fingerprint, sizeof g.fingerprint);
-	a->intent.deadline = a->intent.t0 + EGRESS_EXCHANGE_MS / 1000;
 	a->ex.secret = sealed(&c->id, g.version, &a->secret_blob, &a->secret_wrap);
 	a->ex.app = sealed(&app.id, app.version, &a->app_blob, &a->app_wrap);
 	if (!refresh_wants_new_key(&r))		/* egress makes one when it is given none */

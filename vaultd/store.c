@@ -21,7 +21,7 @@
 #include "common/errors.h"
 #include "vaultd/store_file.h"
 
-#define FORMAT		2	/* 1: without connection_by_app */
+#define FORMAT		2	/* 1: without connection_by_app, and more in records */
 #define BALLAST_NAME	"ballast"
 
 static const char *const table_names[TABLE_MAX] = {

@@ -23,6 +23,7 @@
 #include "vaultd/verbs.h"
 
 static void finish(struct request *r, int rc);
+static int decide(struct request *r);
 
 /* ---- answer */
 
@@ -200,7 +201,7 @@ still_may(struct request *r)
 {
 	return !r->decided || !(r->verb->flags & VERB_SECRET) ||
 	    strcmp(r->policy_hash, policy_hash(r->vault->policy)) == 0 ||
-	    request_decide(r, r->verb->action) == 0;
+	    decide(r) == 0;
 }
 
 void
@@ -229,7 +230,7 @@ check_operator(struct request *r)
 
 /* What policy said, as an error of the wire. */
 static int
-denied(struct request *r, enum policy_action action)
+denied(struct request *r)
 {
 	const struct policy_decision *d = &r->decision;
 
@@ -243,7 +244,7 @@ denied(struct request *r, enum policy_action action)
 	err_detail(&r->err, "policy", "%s", d->policy);
 	err_detail(&r->err, "level", "%s", d->level);
 	if (d->id == ERR_PERMISSION_DENIED) {
-		err_detail(&r->err, "permission", "%s", policy_action_name(action));
+		err_detail(&r->err, "permission", "%s", policy_action_name(r->action));
 		if (r->object.folder != NULL)
 			err_detail(&r->err, "folder", "%s", r->object.folder);
 	}
@@ -259,12 +260,13 @@ request_may(const struct request *r, enum policy_action action,
 	return policy_decide(r->vault->policy, &s, action, o, ret);
 }
 
-int
-request_decide(struct request *r, enum policy_action action)
+/* Fills r->decision, and r->err when it is a no. */
+static int
+decide(struct request *r)
 {
 	r->decided = true;
 	note_policy(r);
-	return request_may(r, action, &r->object, &r->decision) ? 0 : denied(r, action);
+	return request_may(r, r->action, &r->object, &r->decision) ? 0 : denied(r);
 }
 
 static int
@@ -272,15 +274,14 @@ check(struct request *r)
 {
 	const struct verb *v = r->verb;
 
+	r->action = v->action;
 	if (v->flags & VERB_OPERATOR && check_operator(r) != 0)
 		return r->err.code;
 	if (v->flags & VERB_UNSEALED && r->vault->sealed)
 		return err_name(&r->err, ERR_SEALED, "the vault is sealed");
 	if (v->object != NULL && v->object(r, &r->err) != 0)
 		return r->err.code;
-	if (v->action == ACT_NONE)
-		return 0;
-	return request_decide(r, v->action);
+	return r->action == ACT_NONE ? 0 : decide(r);
 }
 
 static void

@@ -26,6 +26,7 @@ struct request {
 	char			 trace[17];	/* names the call in audit, log and answer */
 
 	/* filled by verb->object */
+	enum policy_action	 action;	/* the row's, unless it depends on the object */
 	struct policy_object	 object;
 	const char		*asked;		/* what the caller wrote; for NotFound */
 	const char		*asked_for;	/* "connection", "folder" */
@@ -76,10 +77,7 @@ void request_defer(struct request *r);
  * with the error in E (which may be &r->err, and NULL when RC is 0). */
 void request_resume(struct request *r, int rc, const struct err *e);
 
-/* Asks policy about r->object; fills r->decision, and r->err when it says no. For verbs
- * that touch a second object (a move, a created folder). Returns 0 or the class. */
-int request_decide(struct request *r, enum policy_action action);
-/* The same about another object, leaving no trace: for lists. */
+/* Asks policy about an object, leaving no trace: for lists. What a call is about the spine asks. */
 bool request_may(const struct request *r, enum policy_action action,
     const struct policy_object *o, struct policy_decision *ret);
 

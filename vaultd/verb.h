@@ -64,6 +64,7 @@ struct verb {
 	void			(*args_done)(void *args);	/* secrets in args */
 	/*
 	 * Finds what the call is about and fills r->object, so that policy can be asked.
+	 * Where the permission depends on it, sets r->action in place of the row's.
 	 * NULL: about the vault as a whole. V_NOT_FOUND here and a policy that hides the
 	 * object answer alike.
 	 */

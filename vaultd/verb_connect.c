@@ -541,6 +541,8 @@ finish_object(struct request *r, struct err *e)
 		return e->code;
 	if (a->p.uid != r->conn->peer.uid)
 		return err_name(e, ERR_STATE_INVALID, "this sign-in was begun by another user");
+	if (a->p.reconnect)
+		r->action = ACT_CONN_RECONNECT;
 	id_text(&a->p.connection, id);
 	return object_find_connection(r, id, true, &a->t, e);
 }
@@ -644,9 +646,6 @@ finish_run(struct request *r, struct err *e)
 {
 	struct finish_args *a = r->args;
 
-	/* Judged again: a policy that changed since Begin counts. */
-	if (request_decide(r, a->p.reconnect ? ACT_CONN_RECONNECT : ACT_CONN_CREATE) != 0)
-		return e->code;
 	if (a->p.expires < wall_seconds()) {
 		forget_session(r, a);
 		return err_name(e, ERR_SESSION_EXPIRED, "this sign-in took longer than %u seconds",
@@ -670,7 +669,7 @@ finish_run(struct request *r, struct err *e)
 const struct verb verb_connection_finish = {
 	.method = "vaultd.Connections.Finish",
 	.help = "hand in what came back to the redirect URI",
-	.action = ACT_CONN_VIEW,
+	.action = ACT_CONN_CREATE,	/* again: a policy that changed since Begin counts */
 	.flags = VERB_CHANGE | VERB_UNSEALED | VERB_HSM,
 	.fields = finish_fields,
 	.args_size = sizeof(struct finish_args),

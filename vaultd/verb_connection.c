@@ -186,7 +186,8 @@ list_object(struct request *r, struct err *e)
 		    a->f.owner == r->conn->peer.uid && strcmp(a->folder, "personal") == 0 ? 0 :
 		    (int)e->code;
 	object_set_folder(r, &a->f);
-	return request_decide(r, ACT_CONN_VIEW);
+	r->action = ACT_CONN_VIEW;
+	return 0;
 }
 
 static int
@@ -215,7 +216,7 @@ list_run(struct request *r, struct err *e)
 const struct verb verb_connection_list = {
 	.method = "vaultd.Connections.List",
 	.help = "connections the caller may see",
-	.action = ACT_NONE,	/* each folder is asked about */
+	.action = ACT_NONE,	/* each folder is asked about; one that is named, as a whole */
 	.flags = VERB_NAMED,
 	.fields = list_fields,
 	.args_size = sizeof(struct list_args),

@@ -48,7 +48,9 @@ create_object(struct request *r, struct err *e)
 	snprintf(r->object_name, sizeof r->object_name, "%s", a->path);
 	r->object.class = FOLDER_SHARED;
 	r->object.folder = r->folder;
-	return request_decide(r, a->top ? ACT_FOLDER_CREATE : ACT_FOLDER_CREATE_SUB);
+	if (!a->top)
+		r->action = ACT_FOLDER_CREATE_SUB;
+	return 0;
 }
 
 static void
@@ -124,8 +126,8 @@ create_run(struct request *r, struct err *e)
 const struct verb verb_folder_create = {
 	.method = "vaultd.Folders.Create",
 	.help = "make a shared folder",
-	.action = ACT_NONE,	/* create_object() asks: which permission depends on the path */
-	.flags = VERB_CHANGE | VERB_NAMED,
+	.action = ACT_FOLDER_CREATE,	/* or _SUB, by the path */
+	.flags = VERB_CHANGE,
 	.fields = path_fields,
 	.args_size = sizeof(struct folder_args),
 	.object = create_object,

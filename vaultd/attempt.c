@@ -11,7 +11,6 @@
 #include "common/role.h"
 #include "vaultd/audit_line.h"
 #include "vaultd/egress.h"
-#include "vaultd/refresh.h"
 #include "vaultd/schedule.h"
 #include "vaultd/vault.h"
 

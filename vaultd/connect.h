@@ -1,6 +1,6 @@
 /*
- * connect.h - authorization-code sessions behind the verbs: what is left of one when a
- * crash, or time, got in between.
+ * connect.h - authorization codes behind the verbs: their exchange, and what is left of a sign-in
+ * when a crash, or time, got in between.
  */
 #pragma once
 
@@ -12,3 +12,8 @@ void connect_recover(struct attempt *a);
 /* The session PENDING was never finished: removes it, and a connection that was only
  * begun. */
 void connect_expire(struct vault *v, const struct id *pending);
+
+/* Exchanges CODE (moved from). DONE on the loop after the commit, RC 0 or the diagnosis. */
+int connect_exchange(struct vault *v, const struct pending *p, struct secret *code,
+    const char *iss, void (*done)(void *arg, int rc, const struct err *e), void *arg,
+    struct err *e);

@@ -8,7 +8,7 @@
 #include "common/auto.h"
 #include "common/log.h"
 #include "vaultd/line.h"
-#include "vaultd/refresh.h"
+#include "vaultd/schedule.h"
 #include "vaultd/vault.h"
 
 struct egress {

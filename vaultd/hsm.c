@@ -17,7 +17,7 @@
 #include "vaultd/egress.h"
 #include "vaultd/line.h"
 #include "vaultd/objects.h"
-#include "vaultd/refresh.h"
+#include "vaultd/schedule.h"
 #include "vaultd/vault.h"
 
 #define POLL_S		1

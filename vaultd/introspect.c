@@ -14,6 +14,7 @@
 #include "vaultd/egress.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/schedule.h"
 #include "vaultd/vault.h"
 
 struct asked {

@@ -31,6 +31,7 @@
 #include "vaultd/names.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/schedule.h"
 #include "vaultd/reload.h"
 #include "vaultd/vault.h"
 #include "vaultd/warnings.h"

@@ -50,18 +50,6 @@ refresh_is_due(int64_t obtained, int64_t expires)
 	return expires != 0 && wall_usec() / 1000 >= from;
 }
 
-void
-due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind)
-{
-	unsigned char key[24], value = (unsigned char)kind;
-
-	for (int i = 0; i < 8; i++)
-		key[i] = (unsigned char)((uint64_t)unix_ms >> 8 * (7 - i));
-	memcpy(key + 8, id->b, sizeof id->b);
-	changes_put(c, TABLE_DUE, (struct slice){ key, sizeof key }, EXPECT_ANY,
-	    (struct slice){ &value, 1 });
-}
-
 /* ---- results into records */
 
 static int

@@ -16,10 +16,10 @@
 #include "common/role.h"
 #include "vaultd/attempt.h"
 #include "vaultd/connect.h"
-#include "vaultd/connect_session.h"
 #include "vaultd/introspect.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/session.h"
 #include "vaultd/vault.h"
 
 #define BACKGROUND_MAX	16	/* after a long stop the rest drips */
@@ -93,6 +93,18 @@ schedule_holds_answer(const struct schedule *s)
 		if (a->res.phase == PHASE_ANSWERED && !a->res.spooled)
 			return true;
 	return false;
+}
+
+void
+due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind)
+{
+	unsigned char key[24], value = (unsigned char)kind;
+
+	for (int i = 0; i < 8; i++)
+		key[i] = (unsigned char)((uint64_t)unix_ms >> 8 * (7 - i));
+	memcpy(key + 8, id->b, sizeof id->b);
+	changes_put(c, TABLE_DUE, (struct slice){ key, sizeof key }, EXPECT_ANY,
+	    (struct slice){ &value, 1 });
 }
 
 static void

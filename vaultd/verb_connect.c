@@ -1,6 +1,6 @@
 /*
  * verb_connect.c - vaultd.Connections.Begin, Reconnect, Finish: an authorization-code
- * connection. Sessions and the exchange itself are in connect.c.
+ * connection. Its session is session.c's, the exchange connect.c's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,156 +11,15 @@
 #include "common/log.h"
 #include "common/role.h"
 #include "common/scope.h"
-#include "vaultd/attempt.h"
 #include "vaultd/conn.h"
-#include "vaultd/connect_session.h"
+#include "vaultd/connect.h"
 #include "vaultd/egress.h"
-#include "vaultd/names.h"
 #include "vaultd/objects.h"
-#include "vaultd/refresh.h"
+#include "vaultd/place.h"
+#include "vaultd/schedule.h"
+#include "vaultd/session.h"
 #include "vaultd/vault.h"
-#include "vaultd/verb_connect.h"
 #include "vaultd/verbs.h"
-
-/* ---- what a new connection is and where it goes */
-
-int
-place_object(struct request *r, struct place *p, const char *auth_type, struct err *e)
-{
-	int rc;
-
-	if (catalogue_find(&r->vault->catalogue, p->connector) == NULL)
-		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
-		    p->connector);
-	if (p->name == NULL)
-		p->name = p->connector;
-	rc = object_find_folder(r, p->folder, &p->f, e);
-	p->make_workspace = rc == V_NOT_FOUND && p->f.class == FOLDER_PERSONAL &&
-	    p->f.owner == r->conn->peer.uid && (p->folder == NULL ||
-	    strncmp(p->folder, "personal/", 9) != 0);
-	if (rc != 0 && !p->make_workspace)
-		return rc;
-	object_set_folder(r, &p->f);
-	object_set_name(r, p->name);
-	r->object.connector = p->connector;
-	r->object.auth_type = auth_type;
-	return 0;
-}
-
-/*
- * A personal workspace comes into being on first use: of several first uses at once, which
- * do not see each other, each writes the same id and the first one stays.
- */
-static struct id
-workspace_id(const struct request *r, const struct folder *f)
-{
-	unsigned char hash[32];
-	char text[sizeof f->owner_name + ID_TEXT + 32], vault[ID_TEXT];
-	struct id id;
-
-	id_text(&r->vault->id, vault);
-	int n = snprintf(text, sizeof text, "workspace %s %u %s", vault, (unsigned)f->owner,
-	    f->owner_name);
-	sha256((struct slice){ text, (size_t)n }, hash);
-	memcpy(id.b, hash, sizeof id.b);
-	return id;
-}
-
-static int
-make_workspace(struct request *r, struct place *p, struct err *e)
-{
-	unsigned char key[KEY_MAX_LEN];
-	char uid[16];
-
-	p->f.parent = root_personal;
-	p->f.created = wall_seconds();
-	object_uid_name(p->f.owner, uid);
-	snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", r->caller);
-	snprintf(p->f.name, sizeof p->f.name, "%s", p->f.owner_name);
-	p->f.id = workspace_id(r, &p->f);
-	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
-	    object_name_key(&root_personal, uid, key), KEEP_IF_THERE,
-	    (struct slice){ p->f.id.b, sizeof p->f.id.b });
-	return object_put_folder(r->vault, &r->changes, &p->f, KEEP_IF_THERE, e);
-}
-
-/* What the caller began himself and never finished is in nobody's way, least of all in his own. */
-static bool
-is_unfinished(struct request *r, struct slice value, struct place *p)
-{
-	struct connection *c = &p->unfinished;
-	struct id id;
-	struct err e;
-
-	if (value.len != sizeof id.b)
-		return false;
-	memcpy(id.b, value.p, sizeof id.b);
-	return object_connection(r->vault, &id, true, c, &p->unfinished_generation, &e) == 0 &&
-	    c->state == CONN_PENDING && c->owner == r->conn->peer.uid &&
-	    attempt_find(r->vault, &id) == NULL;
-}
-
-static int
-name_is_free(struct request *r, struct place *p, struct err *e)
-{
-	unsigned char key[KEY_MAX_LEN];
-	struct slice value;
-
-	p->replaces = false;
-	if (p->make_workspace || store_get(r->vault->store, TABLE_CONNECTION_BY_FOLDER,
-		object_name_key(&p->f.id, p->name, key), &value, NULL, e) == V_NOT_FOUND)
-		return 0;
-	if ((p->replaces = is_unfinished(r, value, p)))
-		return 0;
-	return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s", p->name,
-	    r->folder);
-}
-
-int
-place_check(struct request *r, struct place *p, struct err *e)
-{
-	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
-	enum auth_type t;
-
-	if (!auth_type_parse(r->object.auth_type, &t) || !(k->auth_types & t))
-		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "connector '%s' has no %s", k->id,
-		    r->object.auth_type);
-	return name_is_free(r, p, e);
-}
-
-void
-place_conflict(struct request *r, const struct place *p)
-{
-	struct place now = *p;
-	struct err e = { 0 };
-
-	now.make_workspace = false;
-	if (object_folder(r->vault, &p->f.id, &now.f, &e) == V_NOT_FOUND)
-		err_name(&r->err, ERR_NOT_FOUND, "folder %s was deleted meanwhile", r->folder);
-	else if (name_is_free(r, &now, &e) != 0)
-		r->err = e;
-}
-
-int
-place_connection(struct request *r, struct place *p, enum auth_type t,
-    struct connection *ret, struct err *e)
-{
-	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
-
-	if (p->make_workspace && make_workspace(r, p, e) != 0)
-		return e->code;
-	if (p->replaces && object_remove_connection(r->vault, &r->changes, &p->unfinished,
-		p->unfinished_generation, e) != 0)
-		return e->code;
-	*ret = (struct connection){
-		.id = p->id, .folder = p->f.id, .connector_version = k->version,
-		.auth_type = t, .state = CONN_PENDING, .owner = r->conn->peer.uid,
-	};
-	ret->created = ret->updated = wall_seconds();
-	snprintf(ret->name, sizeof ret->name, "%s", p->name);
-	snprintf(ret->connector, sizeof ret->connector, "%s", p->connector);
-	return 0;
-}
 
 /* ---- Begin */
 
@@ -661,7 +520,7 @@ finish_run(struct request *r, struct err *e)
 		return e->code;
 	}
 	request_defer(r);
-	if (session_exchange(r->vault, &a->p, &a->code, a->iss, exchanged, r, e) != 0)
+	if (connect_exchange(r->vault, &a->p, &a->code, a->iss, exchanged, r, e) != 0)
 		return e->code;
 	return REQUEST_WAIT;
 }

@@ -14,9 +14,9 @@
 #include "vaultd/egress.h"
 #include "vaultd/hsm.h"
 #include "vaultd/objects.h"
+#include "vaultd/place.h"
 #include "vaultd/refresh.h"
 #include "vaultd/vault.h"
-#include "vaultd/verb_connect.h"
 #include "vaultd/verbs.h"
 
 struct named_args {

@@ -11,7 +11,7 @@
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
 #include "vaultd/hsm.h"
-#include "vaultd/refresh.h"
+#include "vaultd/schedule.h"
 #include "vaultd/request.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"

@@ -1,5 +1,5 @@
 /*
- * verb_connect.h - where a new connection goes: shared by the ways to make one.
+ * place.h - where a new connection goes, and that it may: shared by the ways to make one.
  */
 #pragma once
 

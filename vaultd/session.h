@@ -1,9 +1,8 @@
 /*
- * connect_session.h - sessions of sign-ins, for the verbs of verb_connect.c.
+ * session.h - sign-ins that were begun, in the store.
  */
 #pragma once
 
-#include "vaultd/audit_line.h"
 #include "vaultd/record.h"
 
 struct vault;
@@ -16,11 +15,7 @@ void session_state(const struct id *pending, char ret[STATE_TEXT]);
 int session_load(struct vault *v, const struct id *id, struct pending *ret, struct err *e);
 /* By the `state` that came back. Errors: ERR_STATE_INVALID. */
 int session_find(struct vault *v, const char *state, struct pending *ret, struct err *e);
+void session_remove(struct changes *ch, const struct id *pending);
 /* It is over, and nothing came of it: removes it, and a connection that was only begun. On an
  * error CH, which must hold nothing else, is empty. */
 int session_forget(struct vault *v, const struct pending *p, struct changes *ch, struct err *e);
-
-/* Exchanges CODE (moved from). DONE on the loop after the commit, RC 0 or the diagnosis. */
-int session_exchange(struct vault *v, const struct pending *p, struct secret *code,
-    const char *iss, void (*done)(void *arg, int rc, const struct err *e), void *arg,
-    struct err *e);

@@ -48,6 +48,8 @@ const struct conf_key config_keys[] = {
 	    "calls per second of one uid; 0 does not limit" },
 	{ "bytes_per_uid", CONF_SIZE, AT(bytes_per_uid), "16M",
 	    "buffered input and output of one uid" },
+	{ "bytes", CONF_SIZE, AT(bytes), "256M",
+	    "buffered input and output of all clients" },
 	{ "session_seconds", CONF_SECONDS, AT(session_seconds), "10m",
 	    "how long a begun sign-in may take" },
 	{ "stop_seconds", CONF_SECONDS, AT(stop_seconds), "140s",

@@ -23,7 +23,7 @@ struct config {
 	unsigned	 dek_cache_entries;	/* 16384 */
 	unsigned	 dek_cache_seconds;	/* 1h */
 	unsigned	 connections_per_uid, connections, inflight_per_uid, rate_per_uid;
-	size_t		 bytes_per_uid;
+	size_t		 bytes_per_uid, bytes;
 	unsigned	 session_seconds;	/* 10m */
 	unsigned	 stop_seconds;		/* wait for attempts in flight: 140 */
 	bool		 check_policy_owner;	/* yes */

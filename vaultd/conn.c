@@ -421,7 +421,8 @@ readable(evutil_socket_t fd, short what, void *arg)
 static __attribute__((noinline)) void
 replace_answer(struct conn *c, struct request *r)
 {
-	bool never = r->out.len > c->vault->limits.conf.bytes_per_uid;
+	bool never = r->out.len > c->vault->limits.conf.bytes_per_uid ||
+	    r->out.len > c->vault->limits.conf.bytes;
 	struct err e;
 
 	err_name(&e, never ? ERR_LIMIT_EXCEEDED : ERR_BUSY,
@@ -439,7 +440,7 @@ charge_answer(struct conn *c, struct request *r)
 	if (!limits_bytes(&c->vault->limits, c->bucket, (ssize_t)r->out.cap)) {
 		if (r->err.code == 0 && !(r->verb->flags & VERB_CHANGE))
 			replace_answer(c, r);
-		limits_bytes_owed(c->bucket, r->out.cap);
+		limits_bytes_owed(&c->vault->limits, c->bucket, r->out.cap);
 	}
 	r->charged = r->out.cap;
 }

@@ -125,20 +125,28 @@ limits_call_done(struct bucket *b)
 	b->inflight--;
 }
 
+static bool
+has_room(size_t used, size_t most, size_t more)
+{
+	return used <= most && more <= most - used;
+}
+
 bool
 limits_bytes(struct limits *l, struct bucket *b, ssize_t change)
 {
-	if (change > 0 && (b->bytes > l->conf.bytes_per_uid ||
-	    (size_t)change > l->conf.bytes_per_uid - b->bytes))
+	if (change > 0 && (!has_room(b->bytes, l->conf.bytes_per_uid, (size_t)change) ||
+	    !has_room(l->bytes, l->conf.bytes, (size_t)change)))
 		return false;
 	b->bytes += (size_t)change;
+	l->bytes += (size_t)change;
 	return true;
 }
 
 void
-limits_bytes_owed(struct bucket *b, size_t n)
+limits_bytes_owed(struct limits *l, struct bucket *b, size_t n)
 {
 	b->bytes += n;
+	l->bytes += n;
 }
 
 static struct renewals *

@@ -18,7 +18,7 @@ struct limits_conf {
 	unsigned	connections_per_uid;	/* 512 */
 	unsigned	connections;		/* 4096 */
 	unsigned	inflight_per_uid;	/* 1024 */
-	size_t		bytes_per_uid;		/* 16 MiB of buffered input and output */
+	size_t		bytes_per_uid, bytes;	/* of buffered input and output */
 	unsigned	rate_per_uid;		/* calls per second, token bucket; 0 = none */
 };
 
@@ -48,6 +48,7 @@ struct limits {
 	struct limits_conf conf;
 	struct renewals	 renewals[1024];	/* by the first bytes of the id */
 	unsigned	 connections;
+	size_t		 bytes;
 	struct bucket	*hash[256];
 	struct bucket	 unnamed;
 };
@@ -64,7 +65,7 @@ void limits_call_done(struct bucket *b);
 /* Charges CHANGE bytes, or gives them back; false: over the bound, none is charged. */
 bool limits_bytes(struct limits *l, struct bucket *b, ssize_t change);
 /* Charges what cannot be refused any more: the answer of a change that was made. */
-void limits_bytes_owed(struct bucket *b, size_t n);
+void limits_bytes_owed(struct limits *l, struct bucket *b, size_t n);
 /* May callers force one more renewal of CONNECTION now? Each is a request to its provider. */
 bool limits_may_renew(struct limits *l, const struct id *connection, long long now_ms);
 /* One was begun. */

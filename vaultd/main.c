@@ -83,7 +83,7 @@ limits_from(const struct config *c, struct limits *l)
 {
 	struct limits_conf conf = {
 		.connections_per_uid = c->connections_per_uid, .connections = c->connections,
-		.inflight_per_uid = c->inflight_per_uid, .bytes_per_uid = c->bytes_per_uid,
+		.inflight_per_uid = c->inflight_per_uid, .bytes_per_uid = c->bytes_per_uid, .bytes = c->bytes,
 		.rate_per_uid = c->rate_per_uid,
 	};
 

@@ -121,7 +121,7 @@ request_free(struct request *r)
 
 static const struct limits_conf roomy = {
 	.connections_per_uid = 10, .connections = 10, .inflight_per_uid = 1000,
-	.bytes_per_uid = 16 << 20,
+	.bytes_per_uid = 16 << 20, .bytes = 64 << 20,
 };
 
 static void

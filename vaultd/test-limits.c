@@ -5,7 +5,7 @@
 
 static const struct limits_conf small = {
 	.connections_per_uid = 2, .connections = 3, .inflight_per_uid = 2,
-	.bytes_per_uid = 1000, .rate_per_uid = 0,
+	.bytes_per_uid = 1000, .bytes = 2500, .rate_per_uid = 0,
 };
 
 TEST(connections_per_uid_and_in_all)
@@ -91,7 +91,7 @@ TEST(bytes_are_refused_whole_and_given_back)
 	T_NOT(limits_bytes(&l, b, 401));
 	T_EQ(b->bytes, 600);
 	T_OK(limits_bytes(&l, b, 400));
-	limits_bytes_owed(b, 50);
+	limits_bytes_owed(&l, b, 50);
 	T_EQ(b->bytes, 1050);
 	T_NOT(limits_bytes(&l, b, 1));
 	T_OK(limits_bytes(&l, b, -1050));
@@ -134,6 +134,25 @@ TEST(renewals_that_were_begun_are_bounded_for_a_minute)
 	T_NOT(limits_may_renew(&l, &one, now + RENEWALS_MS - 1));
 	T_OK(limits_may_renew(&l, &one, now + RENEWALS_MS));
 	T_OK(limits_may_renew(&l, &same_place, now));
+	limits_done(&l);
+}
+
+TEST(all_clients_together_have_a_bound)
+{
+	struct limits l;
+	struct bucket *b[3];
+
+	limits_init(&l, &small);
+	for (unsigned i = 0; i < 3; i++)
+		b[i] = limits_bucket(&l, 2000 + i, true);
+	T_OK(limits_bytes(&l, b[0], 1000));
+	T_OK(limits_bytes(&l, b[1], 1000));
+	T_NOT(limits_bytes(&l, b[2], 600));
+	T_OK(limits_bytes(&l, b[2], 500));
+	limits_bytes_owed(&l, b[2], 100);
+	T_NOT(limits_bytes(&l, b[2], 1));
+	T_OK(limits_bytes(&l, b[0], -1000));
+	T_OK(limits_bytes(&l, b[2], 400));
 	limits_done(&l);
 }
 

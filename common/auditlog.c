@@ -134,7 +134,7 @@ audit_segments(const char *dir, uint64_t **ret, size_t *ret_n, struct err *e)
 
 		if (!audit_segment_seq(de->d_name, &seq))
 			continue;
-		if ((w = reallocarray(v, n + 1, sizeof *v)) == NULL) {
+		if ((w = array_more(v, n, sizeof *v)) == NULL) {
 			free(v);
 			closedir(d);
 			return err_set(e, V_LIMIT, "out of memory");

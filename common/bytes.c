@@ -136,6 +136,14 @@ random_bytes(void *p, size_t n)
 	}
 }
 
+void *
+array_more(void *v, size_t n, size_t size)
+{
+	bool full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
+
+	return full ? reallocarray(v, n < 4 ? 4 : 2 * n, size) : v;
+}
+
 struct id
 id_new(void)
 {

@@ -42,6 +42,10 @@ buf_slice(const struct buf *b)
 	return (struct slice){ b->p, b->len };
 }
 
+/* V with room for an element of SIZE behind its N, to be used for arrays that only ever grow by it:
+ * they double. NULL: out of memory, V is as it was. */
+void *array_more(void *v, size_t n, size_t size);
+
 /* 128 random bits that name a vault, a record, an attempt. */
 struct id { unsigned char b[16]; };
 #define ID_TEXT 33		/* 32 hex digits and NUL */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/auto.h"
+#include "common/bytes.h"
 
 #define at(base, off, type) ((type *)(void *)((char *)(base) + (off)))
 
@@ -42,7 +43,7 @@ number(const char *text, const char *units, const unsigned long long *scale,
 static bool
 list_add(struct conf_list *l, const char *value)
 {
-	char **v = reallocarray(l->v, l->n + 1, sizeof *v);
+	char **v = array_more(l->v, l->n, sizeof *v);
 
 	if (v == NULL)
 		return false;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
+
 /* What stands behind "FILE:" in TEXT, or TEXT. */
 static const char *
 behind_file(const char *text, const char *file)
@@ -41,7 +43,7 @@ faults_add(struct faults *f, const char *file, const struct err *e)
 		f->more = true;
 		return;
 	}
-	if ((v = reallocarray(f->v, f->n + 1, sizeof *v)) == NULL)
+	if ((v = array_more(f->v, f->n, sizeof *v)) == NULL)
 		return;
 	f->v = v;
 	fill(&v[f->n], file, e);

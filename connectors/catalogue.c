@@ -456,7 +456,7 @@ by_id(const void *a, const void *b)
 static int
 add_file(struct catalogue *c, const char *path, struct err *e)
 {
-	struct connector *v = reallocarray(c->v, c->n + 1, sizeof *v);
+	struct connector *v = array_more(c->v, c->n, sizeof *v);
 
 	if (v == NULL)
 		return err_set(e, V_LIMIT, "out of memory");

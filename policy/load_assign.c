@@ -26,7 +26,7 @@ read_set_ref(struct loader *l, const char *ptr, json_t *v, int *ret)
 static int
 add_assign(struct loader *l, struct assign **v, size_t *n, struct assign a)
 {
-	struct assign *w = reallocarray(*v, *n + 1, sizeof *w);
+	struct assign *w = array_more(*v, *n, sizeof *w);
 
 	if (w == NULL)
 		return load_no_memory(l);

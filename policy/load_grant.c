@@ -25,7 +25,7 @@ read_role(struct loader *l, const char *ptr, const char *name, json_t *v)
 		return load_bad(l, ptr, true, "there are more than %d roles", ROLES_MAX);
 	if (!json_is_array(v))
 		return load_bad(l, ptr, false, "expected an array of permissions");
-	if ((r = reallocarray(p->role, p->nroles + 1, sizeof *r)) == NULL)
+	if ((r = array_more(p->role, p->nroles, sizeof *r)) == NULL)
 		return load_no_memory(l);
 	p->role = r;
 	r = &r[p->nroles++];
@@ -80,7 +80,7 @@ read_grant(struct loader *l, const char *ptr, json_t *o)
 
 	if (load_keys(l, ptr, o, keys) != 0)
 		return l->e->code;
-	if ((g = reallocarray(p->grant, p->ngrants + 1, sizeof *g)) == NULL)
+	if ((g = array_more(p->grant, p->ngrants, sizeof *g)) == NULL)
 		return load_no_memory(l);
 	p->grant = g;
 	g = &g[p->ngrants++];

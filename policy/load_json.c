@@ -81,7 +81,7 @@ load_no_memory(struct loader *l)
 static void
 add_warning(struct policy *p, const struct policy_warning *new)
 {
-	struct policy_warning *w = reallocarray(p->warning, p->nwarnings + 1, sizeof *w);
+	struct policy_warning *w = array_more(p->warning, p->nwarnings, sizeof *w);
 
 	if (w == NULL)
 		return;

@@ -250,7 +250,7 @@ read_set(struct loader *l, const char *ptr, const char *name, json_t *o)
 		load_bad(l, ptr, true, "policy '%.60s' is defined twice", name);
 		return;
 	}
-	if ((s = reallocarray(p->set, p->nsets + 1, sizeof *s)) == NULL) {
+	if ((s = array_more(p->set, p->nsets, sizeof *s)) == NULL) {
 		load_no_memory(l);
 		return;
 	}

@@ -77,7 +77,7 @@ load_gid(struct loader *l, const char *name, gid_t *ret)
 static int
 add_id(unsigned **v, size_t *n, unsigned id)
 {
-	unsigned *w = reallocarray(*v, *n + 1, sizeof *w);
+	unsigned *w = array_more(*v, *n, sizeof *w);
 
 	if (w == NULL)
 		return -1;
@@ -89,7 +89,7 @@ add_id(unsigned **v, size_t *n, unsigned id)
 int
 load_add_text(char ***v, size_t *n, const char *s)
 {
-	char **w = reallocarray(*v, *n + 1, sizeof *w);
+	char **w = array_more(*v, *n, sizeof *w);
 
 	if (w == NULL || (*v = w, w[*n] = strdup(s)) == NULL)
 		return -1;

@@ -70,13 +70,15 @@ static const struct { const char *name; uint32_t actions; } builtin[] = {
 int
 roles_builtin(struct policy *p, struct err *e)
 {
-	size_t n = sizeof builtin / sizeof *builtin;
+	for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++) {
+		struct role *r = array_more(p->role, p->nroles, sizeof *r);
 
-	if ((p->role = calloc(n, sizeof *p->role)) == NULL)
-		return err_set(e, V_LIMIT, "out of memory");
-	for (; p->nroles < n; p->nroles++) {
-		p->role[p->nroles].actions = builtin[p->nroles].actions;
-		if ((p->role[p->nroles].name = strdup(builtin[p->nroles].name)) == NULL)
+		if (r == NULL)
+			return err_set(e, V_LIMIT, "out of memory");
+		p->role = r;
+		r += p->nroles++;
+		*r = (struct role){ .name = strdup(builtin[i].name), .actions = builtin[i].actions };
+		if (r->name == NULL)
 			return err_set(e, V_LIMIT, "out of memory");
 	}
 	return 0;

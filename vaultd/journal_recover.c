@@ -76,7 +76,7 @@ number(struct slice line, const char *member)
 static void
 lose(struct tail *t, uint64_t seq, uint64_t commit)
 {
-	struct lost *more = realloc(t->lost, (t->nlost + 1) * sizeof *more);
+	struct lost *more = array_more(t->lost, t->nlost, sizeof *more);
 
 	must(more != NULL);
 	more[t->nlost++] = (struct lost){ seq, commit };

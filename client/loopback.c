@@ -41,11 +41,14 @@ uid_in(const char *path, const char *local, const char *remote)
 {
 	FILE *f = fopen(path, "re");
 	char line[512], l[END_TEXT], r[END_TEXT];
+	unsigned long inode;
 	unsigned uid;
 	long found = -1;
 
 	while (f != NULL && found < 0 && fgets(line, sizeof line, f) != NULL)
-		if (sscanf(line, " %*d: %47s %47s %*s %*s %*s %*s %u", l, r, &uid) == 3 &&
+		/* Without an inode it is closed, and the uid of it is nobody's. */
+		if (sscanf(line, " %*d: %47s %47s %*s %*s %*s %*s %u %*s %lu", l, r, &uid,
+			&inode) == 4 && inode != 0 &&
 		    strcmp(l, local) == 0 && strcmp(r, remote) == 0)
 			found = (long)uid;
 	if (f != NULL)

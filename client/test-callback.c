@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "client/callback.h"
+#include "client/loopback.h"
 
 #define URL "https://idp.example/authorize?client_id=x&state=s%2D1&scope=a"
 
@@ -340,6 +341,26 @@ TEST(addresses_elsewhere_are_not_listened_on)
 			fail_msg("listens for %s", bad[i]);
 		callback_close(&c);
 	}
+}
+
+/* The kernel lists what is closed under uid 0, whoever it was. */
+TEST(who_has_hung_up_is_nobody)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof sa;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), peer = socket(AF_INET, SOCK_STREAM, 0), fd;
+
+	T_EQ(bind(listener, (struct sockaddr *)&sa, sizeof sa), 0);
+	T_EQ(listen(listener, 4), 0);
+	T_EQ(getsockname(listener, (struct sockaddr *)&sa, &n), 0);
+	T_EQ(connect(peer, (struct sockaddr *)&sa, n), 0);
+	fd = accept(listener, NULL, NULL);
+	T_OK(loopback_peer_is_ours(fd));
+	close(peer);
+	usleep(50000);
+	T_NOT(loopback_peer_is_ours(fd));
+	close(fd);
+	close(listener);
 }
 
 int

@@ -12,6 +12,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "common/log.h"
 #include "common/role.h"
 #include "egress/egress.h"
 #include "egress/flight.h"
@@ -241,7 +242,12 @@ attempt_prepare(struct job *j, struct err *e)
 	}
 	if (rc == 0 && blob.len > 0) {
 		j->attempt = id;
-		return answer_again(j, buf_slice(&header), buf_slice(&blob), e);
+		rc = answer_again(j, buf_slice(&header), buf_slice(&blob), e);
+		if (rc != V_CORRUPT)
+			return rc;
+		log_error("a spooled answer is damaged, what was in it is lost: %s", e->text);
+		msg_done(&j->answer);
+		j->answer = (struct msg){ 0 };
 	}
 	if (rc == 0 && header.len == 0)		/* barred before: still never sent */
 		msg_put_u8(&j->answer, ATTEMPT_NOT_SENT);

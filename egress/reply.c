@@ -134,6 +134,21 @@ reply_text(const json_t *v, char *ret, size_t cap)
 	ret[n] = '\0';
 }
 
+void
+reply_name(const json_t *v, char *ret, size_t cap)
+{
+	const char *s = json_string_value(v);
+	size_t n = json_string_length(v);
+
+	if (s == NULL || n >= cap)
+		return;
+	for (size_t i = 0; i < n; i++)		/* of Unicode too: U+0080 to U+009F */
+		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f ||
+		    ((unsigned char)s[i] == 0xc2 && (unsigned char)s[i + 1] < 0xa0))
+			return;
+	memcpy(ret, s, n + 1);
+}
+
 /* Integer, string or float, as providers like it. -1 = not a number. */
 static double
 number_of(json_t *v)
@@ -256,7 +271,7 @@ take_public(json_t *o, const char *path, const struct reply *r, char *ret, size_
 	if (n == 0 || n >= cap || (r->refresh_token.len > 0 &&
 		memmem(s, n, r->refresh_token.p, r->refresh_token.len) != NULL))
 		return;
-	reply_text(v, ret, cap);
+	reply_name(v, ret, cap);
 }
 
 static void
@@ -322,7 +337,7 @@ reply_member(struct slice body, const char *member, char *ret, size_t cap)
 	struct err e;
 	json_auto_t *o = json_parse(body, ANSWER_MAX, &e);
 
-	reply_text(json_object_get(o, member), ret, cap);
+	reply_name(json_object_get(o, member), ret, cap);
 }
 
 /* ---- ID token */
@@ -365,7 +380,7 @@ reply_id_token(const struct secret *jwt, const char *client_id, const char *memb
 	reply_text(json_object_get(o, "iss"), ret->iss, sizeof ret->iss);
 	reply_text(json_object_get(o, "nonce"), ret->nonce, sizeof ret->nonce);
 	if (member != NULL)
-		reply_text(by_path(o, member), ret->account, sizeof ret->account);
+		reply_name(by_path(o, member), ret->account, sizeof ret->account);
 	ret->aud_ok = has_aud(json_object_get(o, "aud"), client_id);
 	return 0;
 }

@@ -25,6 +25,9 @@ struct reply {
 };
 void reply_done(struct reply *r);
 
+/* A provider's name of somebody, to be compared with another one: whole and as it is, or not at
+ * all (too long for CAP, or with control characters in it). */
+void reply_name(const json_t *v, char *ret, size_t cap);
 /* A provider's text as anybody may see it: printable ASCII, cut to CAP-1 bytes. RET is left alone
  * when V is no string. */
 void reply_text(const json_t *v, char *ret, size_t cap);

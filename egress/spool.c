@@ -79,7 +79,7 @@ spool_close(struct spool *s)
 static int
 fill(int fd, struct slice header)
 {
-	unsigned char h[8] = "VSP1", none[4] = { 0 };
+	unsigned char h[8] = "VSP2", none[4] = { 0 };
 
 	put32(h + 4, header.len);
 	if (posix_fallocate(fd, 0, BODY_AT + 4 + ROOM) != 0 ||
@@ -154,7 +154,7 @@ spool_read(struct spool *s, const struct id *attempt, struct buf *ret_header,
 	if ((fd = openat(s->dir, name, O_RDONLY | O_CLOEXEC)) < 0)
 		return errno == ENOENT ? err_set(e, V_NOT_FOUND, "no spool file") :
 		    err_errno(e, "spool");
-	if (pread(fd, h, sizeof h, 0) != sizeof h || memcmp(h, "VSP1", 4) != 0 ||
+	if (pread(fd, h, sizeof h, 0) != sizeof h || memcmp(h, "VSP2", 4) != 0 ||
 	    get32(h + 4) > BODY_AT - 8 || pread(fd, n, sizeof n, BODY_AT) != sizeof n ||
 	    get32(n) > ROOM)
 		return err_set(e, V_CORRUPT, "a spool file is damaged");

@@ -222,6 +222,24 @@ jwt_of(const char *claims, struct secret *ret)
 	T_EQ(secret_set(ret, text, strlen(text), &e), 0);
 }
 
+TEST(a_name_to_compare_is_whole_or_not_there)
+{
+	static const struct { const char *in, *out; } t[] = {
+		{ "alice", "alice" }, { "jos\303\251@x", "jos\303\251@x" },
+		{ "jos\303\250@x", "jos\303\250@x" }, { "a\nb", "" }, { "a\302\233b", "" },
+		{ "0123456789abcdef", "" },		/* does not fit */
+	};
+	char out[16];
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		json_auto_t *v = json_string(t[i].in);
+
+		*out = '\0';
+		reply_name(v, out, sizeof out);
+		T_STR(out, t[i].out);
+	}
+}
+
 TEST(claims_of_an_id_token)
 {
 	static const char *const bad[] = { "", "a", "a.b", "a.!.c", "..", "a.e30" };

@@ -58,6 +58,8 @@ refuses_the_rest() {
 @test "started without the token: status, lists and records at once; secrets and changes not" {
 	bed_within 10 status_has '"egress": "up"'
 	[ "$(cached)" = 0 ]
+	run ctl $BED_ADMIN folder create shared/late	# no half of it is made either
+	[ "$status" = 6 ] && [[ $output == *HSM* ]]
 	serves_without_keys
 	refuses_the_rest
 	run vault token get nothing		# no oracle of what there is
@@ -75,6 +77,8 @@ refuses_the_rest() {
 	gen=$(vault --json token get one | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
 	bed_works "$(vault token get one --refused-generation "$gen")"
 	[ "$(bed_pid vaultd)" = "$vaultd" ]
+	ctl $BED_ADMIN folder create shared/late
+	ctl $BED_ADMIN folder delete shared/late
 }
 
 @test "started while vault-hsm hangs: the same" {

@@ -225,6 +225,20 @@ print("taken", flush=True); time.sleep(60)' >"$BED/log/taken" 3>&- 9>&- &
 	[ $rc = 0 ] && [ "$(exchanges)" = "$sent" ]
 }
 
+@test "so does one that gives the connector another OAuth app" {
+	policy=$BED/etc/policy.d/story.json
+	connect
+	sed -i 's/"app_ref": "acme"/"app_ref": "another", "locked": true/' "$policy"
+	"$BIN/vaultctl" policy reload >/dev/null
+	sent=$(exchanges)
+	paste "$(back)"
+	rc=0
+	ends 4 "locks connector 'openid'" || rc=1
+	sed -i 's/"app_ref": "another", "locked": true/"app_ref": "acme"/' "$policy"
+	"$BIN/vaultctl" policy reload >/dev/null
+	[ $rc = 0 ] && [ "$(exchanges)" = "$sent" ]
+}
+
 @test "reconnecting with another account is refused, and the old grant goes on" {
 	bed_connect $BED_ALICE --name "$C"
 	id=$(bed_shown "$C" id)

@@ -107,6 +107,22 @@ consent_again() {	# in the background, up to the browser's redirect: $RECONNECT
 	bed_works "$(vault token get "$C" --refused-generation "$gen")"
 }
 
+@test "while a code is exchanged nothing takes its place: no second answer, no sign-in of that name" {
+	met=$(bed_count fault:delay)
+	fault authorization_code '"kind":"delay","ms":2000'
+	bed_connect $BED_ALICE --name "$C" 3>&- &
+	pid=$!
+	bed_within 10 faults_are delay $((met + 1))
+	state=$(sed -n 's/^https:.*[?&]state=\([^&]*\).*/\1/p' "$BED/log/connect.$BED_ALICE.err")
+	run vault call vaultd.Connections.Finish "{\"state\":\"$state\",\"error\":\"access_denied\"}"
+	[ "$status" = 6 ] && [[ $output == *"under way"* ]]
+	run vault call vaultd.Connections.Begin "{\"connector\":\"openid\",\"name\":\"$C\"}"
+	[ "$status" = 1 ] && [[ $output == *"already in personal"* ]]
+	wait $pid
+	[ "$(bed_shown "$C" state)" = connected ]
+	bed_works "$(field access_token)"
+}
+
 @test "vaultd alone is stopped: the one after it has what came" {
 	bed_connect $BED_ALICE --name "$C"
 	gen=$(field generation) reuse=$(reuse) pid=$(bed_pid vaultd)

@@ -166,7 +166,7 @@ intent_durable(struct job *j)
 		return;
 	}
 	if (rc == V_CONFLICT)
-		err_name(&e, ERR_CONFLICT, "the attempt exists already");
+		err_name(&e, ERR_CONFLICT, "the connection was removed meanwhile: nothing was sent");
 	outcome(a, PHASE_NOT_SENT, &e);
 }
 
@@ -194,6 +194,9 @@ attempt_start(struct attempt *a)
 	    "refresh.begin", NULL, &a->intent.connection, NULL);
 	changes_put(&j->changes, TABLE_INTENT, attempt_key(a), EXPECT_ABSENT,
 	    buf_slice(&rec));
+	/* What is bought for a connection that is gone could not be stored. */
+	changes_expect(&j->changes, TABLE_CONNECTION, (struct slice){ a->intent.connection.b,
+	    sizeof a->intent.connection.b }, EXPECT_THERE);
 	j->has_changes = true;
 	j->done = intent_durable;
 	j->arg = a;

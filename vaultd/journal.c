@@ -325,7 +325,9 @@ journal_close(struct journal *j)
 	pthread_cond_signal(&j->audit_wake);
 	pthread_mutex_unlock(&j->mutex);
 	pthread_join(j->audit_thread, NULL);
-	finished(j->fd, 0, j);	/* a commit thread that waits for a larger map */
+	/* The commit thread may want a larger map, more than once. */
+	for (; !atomic_load(&j->commit_ended); usleep(1000))
+		finished(j->fd, 0, j);
 	pthread_join(j->commit_thread, NULL);
 	finished(j->fd, 0, j);
 	journal_kick(j);

@@ -134,5 +134,6 @@ journal_commit_main(void *arg)
 	}
 	pthread_mutex_unlock(&j->mutex);
 	note_head(j, &head);
+	atomic_store(&j->commit_ended, true);
 	return NULL;
 }

@@ -29,6 +29,7 @@ struct journal {
 	uint64_t		 next_commit, waiting;
 	_Atomic bool		 audit_bad;		/* set by the audit thread alone */
 	_Atomic bool		 store_bad;		/* set by the commit thread alone */
+	_Atomic bool		 commit_ended;
 	_Atomic bool		 audit_idle;		/* it waits for work */
 	struct segments		 seg;			/* audit thread */
 	uint64_t		 retiring;		/* audit thread: a line says: removed to here */

@@ -94,11 +94,15 @@ name_is_free(struct request *r, struct place *p, struct err *e)
 {
 	unsigned char key[KEY_MAX_LEN];
 	struct slice value;
+	int rc;
 
 	p->replaces = false;
-	if (p->make_workspace || store_get(r->vault->store, TABLE_CONNECTION_BY_FOLDER,
-		object_name_key(&p->f.id, p->name, key), &value, NULL, e) == V_NOT_FOUND)
+	if (p->make_workspace)
 		return 0;
+	rc = store_get(r->vault->store, TABLE_CONNECTION_BY_FOLDER,
+	    object_name_key(&p->f.id, p->name, key), &value, NULL, e);
+	if (rc != 0)
+		return rc == V_NOT_FOUND ? 0 : rc;
 	if ((p->replaces = is_unfinished(r, value, p)))
 		return 0;
 	return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s", p->name,
@@ -138,6 +142,8 @@ place_connection(struct request *r, struct place *p, enum auth_type t,
 
 	if (p->make_workspace && make_workspace(r, p, e) != 0)
 		return e->code;
+	if (p->replaces && attempt_find(r->vault, &p->unfinished.id) != NULL)
+		return err_name(e, ERR_BUSY, "the sign-in of '%s' is being finished", p->name);
 	if (p->replaces && object_remove_connection(r->vault, &r->changes, &p->unfinished,
 		p->unfinished_generation, e) != 0)
 		return e->code;

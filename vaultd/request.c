@@ -175,10 +175,13 @@ journal_refuses(struct request *r)
 static void
 finish(struct request *r, int rc)
 {
-	bool waits = r->changes.n > 0 || (rc == 0 && r->verb->flags & (VERB_SECRET | VERB_CHANGE));
+	bool waits;
 
 	if (rc == 0)
 		err_clear(&r->err);
+	else if (!r->keeps_changes)
+		changes_done(&r->changes);	/* half of what a handler wanted is not wanted */
+	waits = r->changes.n > 0 || (rc == 0 && r->verb->flags & (VERB_SECRET | VERB_CHANGE));
 	if (r->changes.failed) {
 		changes_done(&r->changes);
 		waits = false;

@@ -36,6 +36,7 @@ struct request {
 	/* filled by verb->run and its continuations */
 	json_t			*reply;		/* parameters of the answer; NULL = {} */
 	struct changes		 changes;
+	bool			 keeps_changes;	/* they are made even when the call fails */
 	/* On the loop once the changes are durable, before the answer leaves. */
 	void			(*after)(struct request *r);
 	/* When they are not, because of what changed meanwhile: may name it better in r->err. */

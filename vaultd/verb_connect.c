@@ -103,6 +103,16 @@ choose_scopes(const struct begin_args *a, const struct connector *k,
 }
 
 static int
+app_is_locked_out(const struct policy_byoa *byoa, const char *app, const char *connector,
+    struct err *e)
+{
+	if (!byoa->locked || byoa->app_ref == NULL || strcmp(app, byoa->app_ref) == 0)
+		return 0;
+	return err_name(e, ERR_APP_FORBIDDEN, "the policy locks connector '%s' to the OAuth app '%s'",
+	    connector, byoa->app_ref);
+}
+
+static int
 choose_app(struct request *r, struct begin_args *a, const struct policy_byoa *byoa,
     struct err *e)
 {
@@ -111,10 +121,8 @@ choose_app(struct request *r, struct begin_args *a, const struct policy_byoa *by
 	if (name == NULL)
 		return err_name(e, ERR_APP_REQUIRED, "connector '%s' needs an OAuth app: the policy "
 		    "names no default and you named none", a->place.connector);
-	if (a->app != NULL && byoa->locked && byoa->app_ref != NULL &&
-	    strcmp(a->app, byoa->app_ref) != 0)
-		return err_name(e, ERR_APP_FORBIDDEN, "the policy locks connector '%s' to the OAuth "
-		    "app '%s'", a->place.connector, byoa->app_ref);
+	if (app_is_locked_out(byoa, name, a->place.connector, e) != 0)
+		return e->code;
 	if (object_find_app(r->vault, name, &a->a, NULL, e) != 0)
 		return e->id == ERR_NOT_FOUND && a->app == NULL ? err_name(e, ERR_APP_REQUIRED,
 		    "the policy's default OAuth app '%s' is not registered yet", name) :
@@ -368,6 +376,8 @@ struct finish_args {
 	struct secret	 code;
 	/* found */
 	struct pending	 p;
+	struct app	 app;
+	struct policy_byoa byoa;	/* zero at a reconnect */
 	struct target	 t;
 };
 
@@ -388,6 +398,18 @@ finish_args_done(void *args)
 
 	secret_done(&a->code);
 	pending_done(&a->p);
+	app_done(&a->app);
+}
+
+/* As Begin said it, by the policy of now: an app that is not its default was chosen. */
+static void
+set_app(struct request *r, struct finish_args *a)
+{
+	struct policy_subject s = conn_subject(r->conn);
+
+	policy_byoa(r->vault->policy, &s, a->app.connector, &a->byoa);
+	r->object.app = a->app.name;
+	r->object.byoa = a->byoa.app_ref == NULL || strcmp(a->byoa.app_ref, a->app.name) != 0;
 }
 
 static int
@@ -400,29 +422,32 @@ finish_object(struct request *r, struct err *e)
 		return e->code;
 	if (a->p.uid != r->conn->peer.uid)
 		return err_name(e, ERR_STATE_INVALID, "this sign-in was begun by another user");
+	id_text(&a->p.connection, id);
+	if (object_find_connection(r, id, true, &a->t, e) != 0 ||
+	    object_app(r->vault, &a->p.app, &a->app, NULL, e) != 0)
+		return e->code;
 	if (a->p.reconnect)
 		r->action = ACT_CONN_RECONNECT;
-	id_text(&a->p.connection, id);
-	return object_find_connection(r, id, true, &a->t, e);
+	else
+		set_app(r, a);
+	return 0;
 }
 
 static int
-check_issuer(struct request *r, const struct finish_args *a, struct err *e)
+check_issuer(const struct finish_args *a, struct err *e)
 {
-	AUTO(app) app = { 0 };
+	const struct app *app = &a->app;
 
-	if (object_app(r->vault, &a->p.app, &app, NULL, e) != 0)
-		return e->code;
 	if (a->iss == NULL || *a->iss == '\0') {
-		if (!app.iss_required)
+		if (!app->iss_required)
 			return 0;
 		return err_name(e, ERR_ISSUER_MISMATCH, "the answer names no issuer, and the "
 		    "provider always does");
 	}
-	if (app.issuer[0] == '\0' || strcmp(app.issuer, a->iss) == 0)
+	if (app->issuer[0] == '\0' || strcmp(app->issuer, a->iss) == 0)
 		return 0;
 	err_name(e, ERR_ISSUER_MISMATCH, "the answer came from another issuer than expected");
-	err_detail(e, "expected", "%s", app.issuer);
+	err_detail(e, "expected", "%s", app->issuer);
 	err_detail(e, "got", "%s", a->iss);
 	return e->code;
 }
@@ -462,6 +487,7 @@ forget_session(struct request *r, const struct finish_args *a)
 	/* Time ends it where this cannot. */
 	if (session_forget(r->vault, &a->p, &r->changes, &e) != 0)
 		log_error("a sign-in that is over cannot be removed: %s", e.text);
+	r->keeps_changes = true;
 }
 
 static void
@@ -505,12 +531,16 @@ finish_run(struct request *r, struct err *e)
 {
 	struct finish_args *a = r->args;
 
+	/* What runs will be answered, and its answer needs the session and the connection. */
+	if (attempt_find(r->vault, &a->p.connection) != NULL)
+		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
 	if (a->p.expires < wall_seconds()) {
 		forget_session(r, a);
 		return err_name(e, ERR_SESSION_EXPIRED, "this sign-in took longer than %u seconds",
 		    r->vault->conf.session_seconds);
 	}
-	if (check_issuer(r, a, e) != 0 || (a->error != NULL && provider_error(a, e) != 0)) {
+	if (app_is_locked_out(&a->byoa, a->app.name, a->app.connector, e) != 0 ||
+	    check_issuer(a, e) != 0 || (a->error != NULL && provider_error(a, e) != 0)) {
 		forget_session(r, a);
 		return e->code;
 	}

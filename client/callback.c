@@ -373,7 +373,7 @@ take_line(struct callback *c, char *line, struct redirected *ret)
 		return false;
 	if (!redirected_parse(line, ret)) {
 		fprintf(stderr, "\nThat is not the address the browser ended at: it has no state and "
-		    "code in it.\n");
+		    "code in it. This terminal waits for that address; Ctrl-C ends it.\n");
 		return false;
 	}
 	if (is_ours(c, ret))

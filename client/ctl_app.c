@@ -114,8 +114,11 @@ set_secret(struct ctl *c)
 		return EX_USE;
 	p = json_pack("{s:s, s:s}", "app", c->arg[0], "client_secret", secret);
 	vaultd_free(secret);
-	r = ctl_call(c, "vaultd.Apps.SetSecret", p);
-	return r == NULL ? c->status : print_app(c, r);
+	if ((r = ctl_call(c, "vaultd.Apps.SetSecret", p)) == NULL)
+		return c->status;
+	if (!c->json)
+		printf("the new secret is stored\n\n");
+	return print_app(c, r);
 }
 
 static int
@@ -156,7 +159,7 @@ delete_it(struct ctl *c)
 	if (c->json)
 		ctl_dump(r);
 	else
-		printf("deleted\n");
+		ctl_say(stdout, "deleted app %s\n", c->arg[0]);
 	json_decref(r);
 	return EX_OK;
 }

@@ -308,7 +308,7 @@ const struct command commands_connect[] = {
 	    "  --folder FOLDER      where; default your own workspace\n"
 	    "  --name NAME          default the connector's id\n"
 	    "  --app APP            an OAuth app; default the one the policy names\n"
-	    "  --scope SCOPE        ask for this one (repeat it)\n" FLOW_HELP "\n"
+	    "  --scope SCOPE        instead of the default ones; repeat it\n" FLOW_HELP "\n"
 	    "  vaultctl connect github --name work\n", connect_new },
 	{ "connection reconnect", "CONNECTION", 1, 1, "no-browser paste timeout=",
 	    "sign in again; id, name and folder stay",

@@ -38,7 +38,11 @@ reload(struct ctl *c)
 {
 	json_t *r = ctl_call(c, "vaultd.Policy.Reload", NULL);
 
-	return r == NULL ? c->status : print_policy(c, r);
+	if (r == NULL)
+		return c->status;
+	if (!c->json)
+		printf("the policy files are in force\n");
+	return print_policy(c, r);
 }
 
 static int

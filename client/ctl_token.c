@@ -113,7 +113,7 @@ const struct command commands_token[] = {
 	    "  --format token|header|env|json\n"
 	    "  --show                    also to a terminal\n"
 	    "  --refused-generation N    an API refused the token of this generation: renew it\n\n"
-	    "  curl -H \"$(vaultctl token get github --format header)\" https://api.github.com/user\n",
+	    "  vaultctl token get github --format header | curl -H @- https://api.github.com/user\n",
 	    token_get },
 	{ 0 },
 };

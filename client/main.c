@@ -1,6 +1,8 @@
 /*
  * main.c - vaultctl(1): find the command, read its options, run it.
  */
+#include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,14 +108,16 @@ help(int argc, char **argv)
 static int
 unknown_command(int argc, char **argv)
 {
+	bool asked;
 	const char *names[64];
 	size_t n = 0;
 	char said[128], close[SUGGEST_TEXT];
 
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc - 1, argv + 1);
-	if ((argc == 1 || is_help(argv[1])) && noun_usage(argv[0], argc == 1 ? stderr : stdout))
-		return argc == 1 ? EX_USE : EX_OK;
+	asked = argc > 1 && is_help(argv[1]);
+	if ((argc == 1 || argv[1][0] == '-') && noun_usage(argv[0], asked ? stdout : stderr))
+		return asked ? EX_OK : EX_USE;
 	for (const struct command *const *t = command_tables; *t != NULL; t++)
 		for (const struct command *k = *t; k->name != NULL && n < 64; k++)
 			names[n++] = k->name;
@@ -192,6 +196,9 @@ parse(struct ctl *c, int argc, char **argv)
 			exit(EX_OK);
 		} else if (!only_args && strncmp(argv[i], "--", 2) == 0)
 			rc = take_option(c, &i, argc, argv);
+		else if (!only_args && argv[i][0] == '-' && isalpha((unsigned char)argv[i][1]))
+			rc = ctl_fail(EX_USE, "`vaultctl %s` has no option %s; options begin with --, and "
+			    "--help lists them", c->command->name, argv[i]);
 		else if (c->nargs == c->command->max)
 			rc = ctl_fail(EX_USE, "`vaultctl %s` takes no argument '%s'",
 			    c->command->name, argv[i]);
@@ -265,7 +272,9 @@ run(struct ctl *c)
 	}
 	rc = c->command->run(c);
 	vaultd_close(c->v);
-	if (fflush(stdout) != 0 || ferror(stdout))
+	if (fflush(stdout) != 0 && errno == EPIPE)
+		return rc;	/* `| head` has seen enough */
+	if (ferror(stdout))
 		return ctl_fail(EX_FAILED, "standard output cannot be written");
 	return rc;
 }

@@ -22,7 +22,7 @@ static const struct err_row rows[ERR_MAX] = {
 	    "Check the name: `connection list`, `folder list` and `app list` of vaultctl show "
 	    "what you may see." },
 	[ERR_PERMISSION_DENIED] = { VAULT "PermissionDenied", V_DENIED, OWNER_ADMIN, false,
-	    "Ask a governance admin for a role with this permission on the folder." },
+	    "Ask a governance admin for a role that has this permission there." },
 	[ERR_POLICY_DENIED] = { VAULT "PolicyDenied", V_DENIED, OWNER_ADMIN, false,
 	    "Ask a governance admin; the rule named above decides." },
 	[ERR_IDENTITY_UNKNOWN] = { VAULT "IdentityUnknown", V_DENIED, OWNER_CALLER, true,
@@ -30,7 +30,7 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_NAME_INVALID] = { VAULT "NameInvalid", V_INVALID, OWNER_CALLER, false,
 	    "Use 1 to 120 bytes without '/' and control characters." },
 	[ERR_NAME_TAKEN] = { VAULT "NameTaken", V_CONFLICT, OWNER_CALLER, false,
-	    "Choose another name; or reconnect, rename or delete the one there is." },
+	    "Choose another name." },
 	[ERR_CONFLICT] = { VAULT "Conflict", V_CONFLICT, OWNER_CALLER, true,
 	    "Look again: it was changed meanwhile." },
 	[ERR_IN_USE] = { VAULT "InUse", V_STATE, OWNER_CALLER, false,
@@ -100,7 +100,8 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_KEY_REJECTED] = { CONNS "KeyRejected", V_PROVIDER, OWNER_CALLER, false,
 	    "Create a new token at the provider with the rights it needs." },
 	[ERR_NOT_READY] = { CONNS "NotReady", V_STATE, OWNER_CALLER, false,
-	    "Finish the sign-in of this connection first." },
+	    "Finish the sign-in of this connection, or begin it again: `vaultctl connection "
+	    "reconnect`." },
 	[ERR_GRANT_REVOKED] = { TOKEN "GrantRevoked", V_PROVIDER, OWNER_CALLER, false,
 	    "Reconnect: access was removed, the password changed, or an admin withdrew "
 	    "it." },

@@ -57,7 +57,7 @@ value_of(const struct connector *c, const char *name, size_t len,
 		if (*ret == NULL || **ret == '\0')
 			*ret = v->dflt;
 		if (*ret == NULL)
-			return bad(e, v->name, "is required for this connector");
+			return bad(e, v->name, "is required for this connector (--var NAME=VALUE)");
 		return v->url ? check_url(v->name, *ret, e) : check_label(v, *ret, e);
 	}
 	if (len == 9 && memcmp(name, "client_id", 9) == 0 &&

@@ -107,6 +107,7 @@ compile(const struct source *s, size_t n, const struct policy_reading *how,
 	each_file(&l, s, n, read_references);
 	load_check_excepts(&l, s);
 	load_check_assigned(&l, s);
+	load_check_governed(&l);
 	if (e->code != 0) {
 		policy_free(l.p);
 		return e->code;

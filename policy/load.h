@@ -77,5 +77,6 @@ void load_roles(struct loader *l, json_t *o);
 void load_grants(struct loader *l, json_t *a);
 void load_assign(struct loader *l, json_t *o);
 void load_mandatory(struct loader *l, json_t *v);
-/* Warns of what nobody gets, when all is read. */
+/* Warn of policies that nobody gets, and of a vault that nobody governs, when all is read. */
 void load_check_assigned(struct loader *l, const struct source *files);
+void load_check_governed(struct loader *l);

@@ -172,3 +172,16 @@ load_check_assigned(struct loader *l, const struct source *files)
 		load_warn(l, s->at.pointer, "nobody is assigned policy", s->name);
 	}
 }
+
+void
+load_check_governed(struct loader *l)
+{
+	const struct policy *p = l->p;
+
+	for (size_t i = 0; i < p->ngrants; i++)
+		if (p->grant[i].role >= 0 &&
+		    strcmp(p->role[p->grant[i].role].name, "governance-admin") == 0)
+			return;
+	load_warn_of_set(l, "no file says in `grants` who is governance-admin: nobody can register "
+	    "OAuth apps or look after folders");
+}

@@ -324,9 +324,10 @@ TEST(unknown_people_are_a_warning)
 	struct policy *p = load("{\"assign\": {\"tenant\": null},"
 	    "\"grants\": [{\"role\": \"auditor\", \"to\": [\"user:ghost\"]}]}");
 
-	T_EQ(policy_warnings(p, &w), 1);
+	T_EQ(policy_warnings(p, &w), 2);
 	T_HAS(w[0].text, "p.json:1:");
 	T_HAS(w[0].text, "ghost");
+	T_HAS(w[1].text, "who is governance-admin");
 	policy_unref(p);
 }
 
@@ -336,12 +337,12 @@ TEST(a_policy_that_nobody_gets_is_a_warning)
 	struct policy *p = load("{\"policies\": {\"a\": {}, \"b\": {}, \"floor\": {}},\n"
 	    "\"mandatory\": \"floor\", \"assign\": {\"users\": {\"nosuch\": \"a\"}}}");
 
-	T_EQ(policy_warnings(p, &w), 2);
+	T_EQ(policy_warnings(p, &w), 3);
 	T_HAS(w[0].text, "there is no user 'nosuch'");
 	T_HAS(w[1].text, "p.json:1:29: nobody is assigned policy 'b'");
 	policy_unref(p);
 	p = load("{\"policies\": {\"a\": {}}, \"assign\": {\"groups\": []}}");
-	T_EQ(policy_warnings(p, &w), 1);
+	T_EQ(policy_warnings(p, &w), 2);
 	T_HAS(w[0].text, "`assign`");
 	policy_unref(p);
 }

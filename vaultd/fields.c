@@ -40,11 +40,15 @@ max_of(const struct field *f)
 static int
 text_of(const struct field *f, const json_t *v, struct slice *ret, struct err *e)
 {
+	char text[60];
+
 	if (!json_is_string(v))
 		return invalid(e, f->name, "must be a string");
 	*ret = (struct slice){ json_string_value(v), json_string_length(v) };
-	if (ret->len > max_of(f))
-		return invalid(e, f->name, "is too long");
+	if (ret->len > max_of(f)) {
+		snprintf(text, sizeof text, "is too long: %zu bytes is the most", max_of(f));
+		return invalid(e, f->name, text);
+	}
 	if (memchr(ret->p, '\0', ret->len) != NULL)
 		return invalid(e, f->name, "holds a NUL");
 	return 0;

@@ -105,8 +105,8 @@ name_is_free(struct request *r, struct place *p, struct err *e)
 		return rc == V_NOT_FOUND ? 0 : rc;
 	if ((p->replaces = is_unfinished(r, value, p)))
 		return 0;
-	return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s", p->name,
-	    r->folder);
+	return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s; it can be "
+	    "reconnected, renamed or deleted", p->name, r->folder);
 }
 
 int

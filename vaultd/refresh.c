@@ -108,6 +108,7 @@ note_result(struct connection *c, const struct exchange_result *res)
 	c->state = CONN_CONNECTED;
 	c->cause = ERR_NONE;
 	c->cause_text[0] = '\0';
+	c->cause_time = 0;
 	c->failures = 0;
 	c->retry_at = 0;
 	c->ambiguous_since = 0;

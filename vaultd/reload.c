@@ -31,14 +31,14 @@ load(struct vault *v, struct faults *faults, struct policy **ret, struct err *e)
 	const char **ids = catalogue_ids(&v->catalogue);
 	struct policy_reading how = { .connectors = ids, .nconnectors = v->catalogue.n,
 		.check_owner = v->conf.check_policy_owner, .faults = faults };
-	char more[80];
+	char more[900];
 	int rc = ids == NULL ? err_set(e, V_LIMIT, "out of memory") :
 	    policy_load(v->conf.policy_dir, &how, ret, e);
 
 	free(ids);
 	if (faults->n > 1) {
-		snprintf(more, sizeof more, " (and %zu more; `vaultctl policy check` says all)",
-		    faults->n - 1);
+		snprintf(more, sizeof more, " (and %zu more; `vaultctl policy check %.700s/*.json` says "
+		    "all)", faults->n - 1, v->conf.policy_dir);
 		str_put(e->text, sizeof e->text, strlen(e->text), more);
 	}
 	return rc;

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/auto.h"
 #include "common/errors.h"
 #include "vaultd/conn.h"
+#include "vaultd/objects.h"
 #include "vaultd/reload.h"
 #include "vaultd/request.h"
 #include "vaultd/vault.h"
@@ -93,6 +95,32 @@ unknown_action(const char *name, struct err *e)
 	return e->code;
 }
 
+/* Of what there is not policy would say no, and that would lead nowhere. */
+static int
+names_are_real(struct request *r, const struct explain_args *a, struct err *e)
+{
+	AUTO(app) app = { 0 };
+	enum auth_type t;
+
+	if (a->connector != NULL && catalogue_find(&r->vault->catalogue, a->connector) == NULL)
+		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
+		    a->connector);
+	if (a->auth_type != NULL && !auth_type_parse(a->auth_type, &t)) {
+		err_name(e, ERR_INVALID_PARAMETER, "there is no authentication type '%.60s'",
+		    a->auth_type);
+		err_detail(e, "parameter", "auth_type");
+		return e->code;
+	}
+	if (a->folder != NULL && strcmp(a->folder, "personal") != 0 &&
+	    strncmp(a->folder, "personal/", 9) != 0 && strncmp(a->folder, "shared/", 7) != 0) {
+		err_name(e, ERR_INVALID_PARAMETER, "a folder is personal, personal/USER or "
+		    "shared/NAME");
+		err_detail(e, "parameter", "folder");
+		return e->code;
+	}
+	return a->app == NULL ? 0 : object_find_app(r->vault, a->app, &app, NULL, e);
+}
+
 static int
 explain_run(struct request *r, struct err *e)
 {
@@ -104,6 +132,8 @@ explain_run(struct request *r, struct err *e)
 
 	if (!policy_action_parse(a->action, &action))
 		return unknown_action(a->action, e);
+	if (names_are_real(r, a, e) != 0)
+		return e->code;
 	if (a->folder == NULL && strncmp(a->action, "folder.", 7) == 0) {
 		err_name(e, ERR_INVALID_PARAMETER, "say which folder: the answer depends on it");
 		err_detail(e, "parameter", "folder");

@@ -23,6 +23,9 @@ async function get(url, init = {}) {
 const post = (url, fields) => get(url, {
 	method: 'POST', body: new URLSearchParams(fields).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' } });
 
+// What a program hands to a browser leads to the address itself.
+if (/^http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/]/.test(args[0] || ''))
+	args[0] = (await fetch(args[0], { redirect: 'manual' })).headers.get('location') || '';
 if (!/^https:\/\/.*[?&]redirect_uri=/.test(args[0] || '')) {
 	console.error('usage: authorize.mjs \'AUTHORIZATION-URL\' [--user NAME --password WORD] [--deny] [--print]\n'
 		+ 'The address is the one that vaultctl connect prints; put it in quotes.');

@@ -31,6 +31,18 @@ check_text(const char *s, size_t cap)
 		must(*s >= 0x20 && *s < 0x7f);
 }
 
+/* Whole, so in UTF-8, and without a control character. */
+static void
+check_name(const char *s, size_t cap)
+{
+	json_auto_t *v = NULL;
+
+	must(strnlen(s, cap) < cap);
+	must((v = json_string(s)) != NULL);
+	for (; *s != '\0'; s++)
+		must((unsigned char)*s >= 0x20 && *s != 0x7f);
+}
+
 static void
 claims(const void *p, size_t n, const char *member)
 {
@@ -45,7 +57,7 @@ claims(const void *p, size_t n, const char *member)
 		return;
 	check_text(c.iss, sizeof c.iss);
 	check_text(c.nonce, sizeof c.nonce);
-	check_text(c.account, sizeof c.account);
+	check_name(c.account, sizeof c.account);
 }
 
 static void
@@ -81,7 +93,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		break;
 	case 3:
 		reply_member(body, "login", account, sizeof account);
-		check_text(account, sizeof account);
+		check_name(account, sizeof account);
 		break;
 	}
 	must(secret_in_use() == 0);

@@ -94,7 +94,7 @@ $(A)/libvaultd.a: $(LIBOBJ)
 $(A)/libvaultd.so.1: $(LIBOBJ) client/libvaultd.map
 	@mkdir -p $(@D)
 	$(CC) -shared $(filter-out -pie,$(LDFLAGS_)) -Wl,-soname,libvaultd.so.1 \
-	    -Wl,--version-script=client/libvaultd.map -o $@ $(LIBOBJ) $(LIB_JSON)
+	    -Wl,--version-script=client/libvaultd.map -o $@ $(LIBOBJ)
 	ln -sf libvaultd.so.1 $(A)/libvaultd.so
 
 # ---- the IDL is compiled into the daemon
@@ -166,7 +166,7 @@ demo:		## the whole story, unattended; ends with "demo: ok"
 $(BUILD)/example/get-token: client/example/get-token.c client/vaultd.h $(A)/libvaultd.a
 	@mkdir -p $(@D)
 	@echo '  LINK  $@'
-	@$(CC) $(CPPFLAGS_) -Iclient $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/libvaultd.a $(LIB_JSON)
+	@$(CC) $(CPPFLAGS_) -Iclient $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/libvaultd.a
 
 # ---- tests
 SCENARIOS := $(sort $(wildcard tests/*.bats))
@@ -246,6 +246,8 @@ lint:		## manual pages, shell, tabs, and what the compilers' analysers say
 	@mandoc -Tlint -W warning docs/man/* && echo 'lint: manual pages ok'
 	@for f in setup.sh tests/*.sh tests/lib/*.sh client/*.bash; do bash -n $$f || exit 1; done
 	@! grep -nP '^ {8}' $$(git ls-files '*.c' '*.h') || { echo 'lint: spaces for tabs'; exit 1; }
+	@! grep -nE '^[[:space:]]+\[+ .*\]+ && \[' tests/*.bats | grep -v '||' | grep -vE '&& \[ -f' || \
+	    { echo 'lint: the first half of such a line fails no test'; exit 1; }
 	@if command -v cppcheck >/dev/null; then $(CPPCHECK) $$(git ls-files '*.c' | grep -v '^tests/'); \
 	    else echo 'lint: cppcheck is not installed'; fi
 	@echo 'lint: ok'

@@ -37,7 +37,7 @@ void role_close_others(const struct role_fds *keep);
  * Before anything secret is read: no core (RLIMIT_CORE 0), PR_SET_DUMPABLE 0,
  * no_new_privs, umask 077, SIGPIPE ignored, and environment reduced to KEEP_ENV (NULL
  * ended list of names) plus NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*, CREDENTIALS_DIRECTORY,
- * PATH, TZ.
+ * PATH, TZ, VAULTD_ROLE_SEPARATION.
  */
 int role_harden(const char *const *keep_env, struct err *e);
 

@@ -59,6 +59,15 @@ destination_equal(const struct destination *a, const struct destination *b)
 }
 
 int
+destination_agree(const struct destination *a, const struct destination *b, struct err *e)
+{
+	if (destination_equal(a, b))
+		return 0;
+	return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for different destinations: "
+	    "nothing is sent");
+}
+
+int
 destination_expand(const struct connector *c, const struct ex_vars *vars,
     const char *client_id, struct destination *d, struct err *e)
 {

@@ -19,6 +19,8 @@ struct destination {
 void destination_put(struct msg *m, const struct destination *d);
 void destination_get(struct msg *m, struct destination *ret);
 bool destination_equal(const struct destination *a, const struct destination *b);
+/* What is opened together must be sealed for one destination. Errors: ERR_RECORD_CORRUPT. */
+int destination_agree(const struct destination *a, const struct destination *b, struct err *e);
 
 /* Expands C's templates with VARS; discovery is not its business. */
 int destination_expand(const struct connector *c, const struct ex_vars *vars,

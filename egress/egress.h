@@ -53,11 +53,11 @@ int keys_make(struct egress *x, enum purpose p, const struct id *record,
     struct secret *ret_dek, struct buf *ret_wrap, struct err *e);
 int keys_unwrap(struct egress *x, enum purpose p, const struct id *record,
     struct slice wrap, struct secret *ret_dek, struct err *e);
-/* Opens a sealed secret whose key is wrapped for its record. */
 /* App and grant, which must be sealed for one destination: else ERR_RECORD_CORRUPT. What was
  * opened is the caller's, also after an error. */
 int keys_open_grant(struct egress *x, const struct sealed *app, const struct sealed *grant,
     struct app_secret *ret_app, struct grant_secret *ret_grant, struct err *e);
+/* Opens a sealed secret whose key is wrapped for its record. */
 int keys_open(struct egress *x, enum purpose p, const struct sealed *s,
     struct secret *ret, struct err *e);
 /* Seals under DEK for RECORD and VERSION. */

@@ -41,9 +41,8 @@ open_secrets(struct egress *x, const struct exchange *q, struct flight *f, struc
 	if (rc != 0)
 		return rc;
 	other = q->kind == EX_CODE ? &f->flow.d : &f->grant.d;
-	if (!destination_equal(&f->app.d, other))
-		return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for different "
-		    "destinations: nothing is sent");
+	if (destination_agree(&f->app.d, other, e) != 0)
+		return e->code;
 	f->d = f->app.d;
 	if (q->iss[0] != '\0' && f->d.issuer[0] != '\0' && strcmp(q->iss, f->d.issuer) != 0)
 		return err_name(e, ERR_ISSUER_MISMATCH, "the sign-in came back from another issuer "

@@ -87,10 +87,7 @@ keys_open_grant(struct egress *x, const struct sealed *app, const struct sealed 
 	    keys_open(x, PURPOSE_GRANT, grant, &g, e) != 0 ||
 	    grant_secret_get(&g, ret_grant, e) != 0)
 		return e->code;
-	if (destination_equal(&ret_app->d, &ret_grant->d))
-		return 0;
-	return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for different "
-	    "destinations: nothing is sent");
+	return destination_agree(&ret_app->d, &ret_grant->d, e);
 }
 
 int

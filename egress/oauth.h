@@ -13,7 +13,7 @@ struct token_request {
 };
 void token_request_done(struct token_request *t);
 
-/* Code exchange: F and CODE; refresh: G. One of the two is NULL. */
+/* Code exchange: F and CODE; refresh: F is NULL, and G counts. */
 int token_request_make(const struct connector *c, const struct app_secret *app,
     const struct flow_secret *f, const struct secret *code, const struct grant_secret *g,
     struct token_request *ret, struct err *e);

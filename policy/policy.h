@@ -114,8 +114,8 @@ const char *policy_hash(const struct policy *p);
 /* Found at load: nothing of the vault is known then. */
 size_t policy_warnings(const struct policy *p, const struct policy_warning **ret);
 
-/* Decides. The checks run in a fixed order: folder visible, permission, folder-class
- * rules, connector enabled, auth type, BYOA. RET is always filled. Returns ret->allow. */
+/* Decides. The checks run in a fixed order: folder visible, folder-class rules,
+ * permission, connector enabled, auth type, BYOA. RET is always filled. Returns ret->allow. */
 bool policy_decide(const struct policy *p, const struct policy_subject *s,
     enum policy_action action, const struct policy_object *o,
     struct policy_decision *ret);

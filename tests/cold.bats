@@ -59,7 +59,8 @@ refuses_the_rest() {
 	bed_within 10 status_has '"egress": "up"'
 	[ "$(cached)" = 0 ]
 	run ctl $BED_ADMIN folder create shared/late	# no half of it is made either
-	[ "$status" = 6 ] && [[ $output == *HSM* ]]
+	[ "$status" = 6 ]
+	[[ $output == *HSM* ]]
 	serves_without_keys
 	refuses_the_rest
 	run vault token get nothing		# no oracle of what there is
@@ -133,7 +134,8 @@ refuses_the_rest() {
 	[ "$(cached)" = $((n - 1)) ]
 	for name in pat "$id"; do
 		run vault token get "$name"
-		[ "$status" = 3 ] && [[ $output == *"that you may see"* && $output != *pat-good* ]]
+		[ "$status" = 3 ]
+		[[ $output == *"that you may see"* && $output != *pat-good* ]]
 	done
 	printf 'pat-good-next' | vault connection create-pat openid --name pat --var issuer="$ISSUER"
 	[ "$(vault token get pat)" = pat-good-next ]

@@ -222,7 +222,8 @@ print("taken", flush=True); time.sleep(60)' >"$BED/log/taken" 3>&- 9>&- &
 	ends 4 "not enabled" || rc=1
 	sed -i '/"openid": {/,/"enabled"/s/"enabled": false/"enabled": true/' "$policy"
 	"$BIN/vaultctl" policy reload >/dev/null
-	[ $rc = 0 ] && [ "$(exchanges)" = "$sent" ]
+	[ $rc = 0 ]
+	[ "$(exchanges)" = "$sent" ]
 }
 
 @test "so does one that gives the connector another OAuth app" {
@@ -236,7 +237,8 @@ print("taken", flush=True); time.sleep(60)' >"$BED/log/taken" 3>&- 9>&- &
 	ends 4 "locks connector 'openid'" || rc=1
 	sed -i 's/"app_ref": "another", "locked": true/"app_ref": "acme"/' "$policy"
 	"$BIN/vaultctl" policy reload >/dev/null
-	[ $rc = 0 ] && [ "$(exchanges)" = "$sent" ]
+	[ $rc = 0 ]
+	[ "$(exchanges)" = "$sent" ]
 }
 
 @test "reconnecting with another account is refused, and the old grant goes on" {

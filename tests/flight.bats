@@ -115,9 +115,11 @@ consent_again() {	# in the background, up to the browser's redirect: $RECONNECT
 	bed_within 10 faults_are delay $((met + 1))
 	state=$(sed -n 's/^https:.*[?&]state=\([^&]*\).*/\1/p' "$BED/log/connect.$BED_ALICE.err")
 	run vault call vaultd.Connections.Finish "{\"state\":\"$state\",\"error\":\"access_denied\"}"
-	[ "$status" = 6 ] && [[ $output == *"under way"* ]]
+	[ "$status" = 6 ]
+	[[ $output == *"under way"* ]]
 	run vault call vaultd.Connections.Begin "{\"connector\":\"openid\",\"name\":\"$C\"}"
-	[ "$status" = 1 ] && [[ $output == *"already in personal"* ]]
+	[ "$status" = 1 ]
+	[[ $output == *"already in personal"* ]]
 	wait $pid
 	[ "$(bed_shown "$C" state)" = connected ]
 	bed_works "$(field access_token)"

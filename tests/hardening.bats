@@ -23,14 +23,21 @@ none() {	# PROGRAM PATTERN: nor what that names
 }
 
 @test "position independent, read-only relocations, no executable stack" {
-	each pie && each relro && each noexec
+	each pie
+	each relro
+	each noexec
 }
 @test "stack protector, FORTIFY, indirect branch tracking" {
-	each protector && each fortify && each endbr
+	each protector
+	each fortify
+	each endbr
 }
 @test "libvaultd is built as hard, and can be loaded by programs that are" {
 	so=$BUILD/lib/libvaultd.so.1
-	relro "$so" && noexec "$so" && protector "$so" && fortify "$so"
+	relro "$so"
+	noexec "$so"
+	protector "$so"
+	fortify "$so"
 	[ "$(readelf -dW "$so" | grep -c TEXTREL)" = 0 ]
 	[ "$(readelf -dW "$so" | grep -c 'R.*PATH')" = 0 ]
 	[ "$(uname -m)" != x86_64 ] || objdump -d --disassemble=vaultd_open "$so" | grep -q endbr64
@@ -38,7 +45,12 @@ none() {	# PROGRAM PATTERN: nor what that names
 @test "clang builds them as hard" {
 	[ -x "$BUILD/clang/bin/vaultd" ] || skip "there is no clang build (make check makes one)"
 	BUILD=$BUILD/clang
-	each pie && each relro && each noexec && each protector && each fortify && each endbr
+	each pie
+	each relro
+	each noexec
+	each protector
+	each fortify
+	each endbr
 }
 @test "vaultd links neither libcurl nor p11-kit, not even through others" {
 	only vaultd lmdb event_core event_pthreads jansson crypto seccomp
@@ -55,10 +67,10 @@ none() {	# PROGRAM PATTERN: nor what that names
 @test "vault-launch links none of them" {
 	only vault-launch
 }
-@test "libvaultd exports its interface alone, and depends on libc and jansson" {
+@test "libvaultd exports its interface alone, and depends on libc alone" {
 	run bash -c "nm -D --defined-only '$BUILD/lib/libvaultd.so.1' | sed 's/.* //; s/@.*//' | grep -v '^VAULTD_1$' | sort"
 	[ "$output" = "$(grep -o '	vaultd_[a-z_]*' "$BED_ROOT/client/libvaultd.map" | tr -d '\t' | sort)" ]
-	[ "$(needed "$BUILD/lib/libvaultd.so.1" | grep -v '^libc\.' | grep -v jansson)" = '' ]
+	[ "$(needed "$BUILD/lib/libvaultd.so.1" | grep -v '^libc\.')" = '' ]
 	for f in $output; do grep -q "$f(" "$BED_ROOT/client/vaultd.h"; done
 }
 @test "a program of five lines builds against what is installed" {

@@ -94,7 +94,9 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 }
 
 @test "make, unwrap, rewrap on both lines" {
-	init && start && await READY
+	init
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$V" 2 $R1)
 	[ "$("$TOOL" unwrap "$V" 2 $R1 "$wrap")" = "$dek" ]
 	[ "$("$TOOL" unwrap "$G" 2 $R1 "$wrap")" = "$dek" ]
@@ -108,7 +110,9 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 }
 
 @test "a taken-over vaultd: no grant is unwrapped, by no trick" {
-	init && start && await READY
+	init
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$G" 1 $R1)
 	run "$TOOL" unwrap "$V" 1 $R1 "$wrap"
 	[ "$status" -eq 1 ]
@@ -136,7 +140,9 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 }
 
 @test "a wrap opens for its own record only, and a damaged one restarts nothing" {
-	init && start && await READY
+	init
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$V" 2 $R1)
 	run "$TOOL" unwrap "$V" 2 $R2 "$wrap"
 	[[ $output == *"HsmRefused"*"another record"* ]]
@@ -157,7 +163,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	id=$(hex "$(kek grant)")
 	p11 --delete-object --type secrkey --id "$id"
 	p11 --keygen --key-type aes:32 --id "$id" --label careless
-	start && await MISMATCH
+	start
+	await MISMATCH
 	run "$TOOL" status "$V"
 	[[ $output == *"weak key: PRIVATE=0 (anybody can use it without the PIN)"* ]]
 	run "$TOOL" make "$V" 2 $R1
@@ -178,7 +185,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	other=$(hex "$(sed -n 's/^kek \(.*\) release .*/\1/p' "$D/state2/binding")")
 	p11 --delete-object --type secrkey --id "$mine"
 	p11 --type secrkey --id "$other" --set-id "$mine"
-	start && await MISMATCH
+	start
+	await MISMATCH
 	run "$TOOL" status "$V"
 	[[ $output == *"is not the one that was bound"* ]]
 	sleep 0.5
@@ -190,7 +198,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	cp -r "$D/tokens" "$D/kept"
 	p11 --delete-object --type secrkey --id "$(hex "$(kek grant)")"
 	ctl
-	start && await MISMATCH
+	start
+	await MISMATCH
 	run "$TOOL" status "$V"
 	[[ $output == *"a bound KEK is missing"* ]]
 	sleep 1
@@ -202,7 +211,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 
 @test "without a binding: UNBOUND, nothing is made; key init and SIGHUP bring READY" {
 	ctl
-	start && await UNBOUND
+	start
+	await UNBOUND
 	run "$TOOL" status "$V"
 	[[ $output == *"vault-hsm key init"* ]]
 	run "$TOOL" make "$V" 2 $R1
@@ -228,7 +238,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	init
 	pin 11111111
 	ctl
-	start && await BLOCKED
+	start
+	await BLOCKED
 	[ "$(calls C_Login)" -eq 1 ]
 	for i in $(seq 12); do
 		end_it
@@ -307,7 +318,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	init
 	rm "$D"/state/pin-guard-*
 	ctl 'rule C_Login rv=TOKEN_NOT_PRESENT'
-	start && await ABSENT
+	start
+	await ABSENT
 	ctl
 	await READY
 	rm "$D"/state/pin-guard-*
@@ -330,14 +342,16 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	done
 	rm "$D"/state/pin-guard-*	# low count and a PIN that never worked
 	ctl 'rule C_GetTokenInfo flags=0x10000'
-	start && await BLOCKED
+	start
+	await BLOCKED
 	[ "$(calls C_Login)" -eq 0 ]
 }
 
 @test "hung calls end by the process's own timer, within the deadline" {
 	init
 	conf "$FAULTMOD" 'call_seconds = 1s' 'init_seconds = 1s' 'login_seconds = 1s'
-	start && await READY
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$V" 2 $R1)
 	ctl 'rule C_Decrypt hang'
 	sleep 0.1
@@ -391,7 +405,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	init
 	mv "$D/tokens" "$D/away"
 	mkdir "$D/tokens"
-	start && await ABSENT
+	start
+	await ABSENT
 	run "$TOOL" status "$V"
 	[[ $output == *"state=ABSENT"*"attach it, or correct the URI"* ]]
 	[[ $output == *"keks=2"* ]]
@@ -403,7 +418,9 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 }
 
 @test "the token goes away under a running vault-hsm and comes back" {
-	init && start && await READY
+	init
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$V" 2 $R1)
 	mv "$D/tokens" "$D/away"
 	await ABSENT 12
@@ -415,7 +432,9 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 }
 
 @test "every code at every call of the path: no wrong key, and READY again" {
-	init && start && await READY
+	init
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$V" 2 $R1)
 	for fn in C_EncryptInit C_Encrypt C_DecryptInit C_Decrypt; do
 		for code in DEVICE_ERROR GENERAL_ERROR SESSION_HANDLE_INVALID 0x80000384 \
@@ -445,7 +464,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 @test "a mechanism that repeats itself fails the self-test" {
 	init
 	ctl 'rule C_Encrypt sameiv'
-	start && await MISMATCH
+	start
+	await MISMATCH
 	run "$TOOL" status "$V"
 	[[ $output == *"same bytes twice"* ]]
 }
@@ -465,7 +485,8 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 	[ "$status" -eq 0 ]
 	[[ $output == *"weak KEK is used because"* ]]
 	ctl 'rule C_CopyObject rv=FUNCTION_NOT_SUPPORTED'
-	start && await READY
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$V" 2 $R1)
 	[ "$("$TOOL" unwrap "$V" 2 $R1 "$wrap")" = "$dek" ]
 }
@@ -485,7 +506,9 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 }
 
 @test "half a question, garbage and a closed line cost nobody else anything" {
-	init && start && await READY
+	init
+	start
+	await READY
 	"$TOOL" half "$V" 3 3>&- &
 	half=$!
 	t=$(date +%s%N)
@@ -501,7 +524,9 @@ objects() { p11 -O | grep -c '^Secret Key' || true; }
 
 @test "the PIN and data keys are in no log and no file of the state directory" {
 	conf "$FAULTMOD" 'log_level = debug'
-	init && start && await READY
+	init
+	start
+	await READY
 	read -r dek wrap < <("$TOOL" make "$V" 2 $R1)
 	"$TOOL" unwrap "$V" 2 $R1 "$wrap"
 	run grep -raE "$PIN|$dek" "$D/state" "$D/log" "$D/run"

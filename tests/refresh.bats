@@ -148,7 +148,8 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	fault '"kind":"rewrite","delete":["scope"],"set":{"expires_in":"120","token_type":"bearer"}'
 	renew >/dev/null
 	left=$(($(field expires) - $(date +%s)))
-	[ "$left" -gt 100 ] && [ "$left" -le 120 ]
+	[ "$left" -gt 100 ]
+	[ "$left" -le 120 ]
 	bed_works "$(field access_token)"
 }
 
@@ -159,7 +160,8 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	fault '"kind":"rewrite","set":{"refresh_token_expires_in":86400}'
 	renew >/dev/null
 	left=$(($(ends) - $(date +%s)))
-	[ "$left" -gt 86300 ] && [ "$left" -le 86400 ]
+	[ "$left" -gt 86300 ]
+	[ "$left" -le 86400 ]
 	vault connection show "$C" | grep '^sign-in ends  *in '
 }
 

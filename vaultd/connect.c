@@ -1,7 +1,7 @@
 /*
- * connect.c - an authorization-code session: begun durably, finished by the same uid,
- * exchanged through the same ordering as a refresh. The verbs are in verb_connect.c, the
- * session's record is session.c's.
+ * connect.c - the exchange of an authorization code, in the same order as a refresh, and the end
+ * of sessions that nobody finished. The verbs are in verb_connect.c, the session's record is
+ * session.c's.
  */
 #include "vaultd/connect.h"
 

@@ -2,8 +2,8 @@
  * dek_cache.h - unwrapped `release` data keys: 32 bytes each in locked memory, bounded,
  * least recently used first out, each for a bounded time.
  *
- * An entry leaves with delete, move and rewrap in the completion of that commit, and all
- * leave with `vaultctl seal`.
+ * An entry leaves with a delete and with a new key in the completion of that commit, and all leave
+ * with `vaultctl seal`.
  */
 #pragma once
 

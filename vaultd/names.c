@@ -176,33 +176,6 @@ names_new(struct event_base *base, struct names **ret, struct err *e)
 	return 0;
 }
 
-static void
-free_jobs(struct job *j)
-{
-	for (struct job *next; j != NULL; j = next) {
-		next = j->next;
-		free(j);
-	}
-}
-
-void
-names_free(struct names *n)
-{
-	if (n == NULL)
-		return;
-	pthread_mutex_lock(&n->mutex);
-	n->stop = true;
-	pthread_cond_signal(&n->wake);
-	pthread_mutex_unlock(&n->mutex);
-	pthread_join(n->thread, NULL);
-	free_jobs(n->in);
-	free_jobs(n->out);
-	names_flush(n);
-	event_free(n->ev);
-	close(n->fd);
-	free(n);
-}
-
 const char *
 names_find(const struct names *n, uid_t uid)
 {

@@ -13,7 +13,6 @@ struct event_base;
 struct names;
 
 int names_new(struct event_base *base, struct names **ret, struct err *e);
-void names_free(struct names *n);
 
 #define NAME_MAX	64	/* with its NUL */
 #define NAME_LIFE_MS	10000

@@ -16,7 +16,6 @@
 /* Of 1 to NAME_MAX_LEN bytes, without '/' and the control characters of ASCII and Latin-1
  * (U+0080 to U+009F: terminals obey both). */
 bool name_is_good(const char *name);
-#define RECORD_MAX	2000	/* a page of the store holds two */
 
 enum conn_state {
 	CONN_PENDING = 1,	/* begun, never authenticated */
@@ -37,7 +36,7 @@ struct connection {
 	int64_t		created, updated, last_refresh_ok;	/* unix s */
 	char		account[256];
 	char		api_base[256];
-	char		scope[512];		/* granted */
+	char		scope[EX_SCOPE];	/* granted */
 	/* the last failure; cause 0 = none */
 	unsigned	cause;			/* enum err_id */
 	char		cause_text[160];	/* redacted */

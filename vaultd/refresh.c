@@ -114,7 +114,7 @@ note_result(struct connection *c, const struct exchange_result *res)
 	c->ambiguous_since = 0;
 	c->updated = c->last_refresh_ok = wall_seconds();
 	if (res->scope[0] != '\0')
-		snprintf(c->scope, sizeof c->scope, "%.*s", (int)sizeof c->scope - 1, res->scope);
+		snprintf(c->scope, sizeof c->scope, "%s", res->scope);
 	if (res->account[0] != '\0')
 		snprintf(c->account, sizeof c->account, "%s", res->account);
 	if (res->api_base[0] != '\0')

@@ -1,8 +1,7 @@
 /*
  * verb.h - one row per method of the client protocol, beside its handler.
  *
- * To add a verb: write it in a verb_*.c, add its row to verbs.c, its method to the IDL
- * and a word to the manual (a test compares them). request.c does everything that must
+ * HACKING.md says how to add one. request.c does everything that must
  * hold for each: decode, identify, policy, audit, commit, answer, wipe. A handler cannot
  * forget a check because it makes none.
  */

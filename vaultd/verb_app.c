@@ -110,8 +110,6 @@ sealed(void *arg, int rc, struct slice body, struct err *e)
 
 	if (rc == 0)
 		rc = seal_store(r, body, e);
-	if (rc != 0)
-		changes_done(&r->changes);
 	request_resume(r, rc, e);
 }
 
@@ -292,8 +290,6 @@ set_secret_run(struct request *r, struct err *e)
 	AUTO(buf) wrap = { 0 };
 	struct sealed old = { app->id, app->version, buf_slice(&app->blob), { 0 } };
 
-	if (a->client_secret.len == 0)
-		return invalid(e, "client_secret", "a client secret must not be empty");
 	if (object_wrap(r->vault, &app->id, PURPOSE_GRANT, &wrap, e) != 0)
 		return e->code;
 	old.wrap = buf_slice(&wrap);

@@ -76,6 +76,20 @@ add_scope(char *scope, size_t cap, const char *word, struct err *e)
 	return 0;
 }
 
+/* Each word of TEXT. */
+static int
+add_scopes(char *scope, size_t cap, const char *text, struct err *e)
+{
+	char words[EX_SCOPE], *at = words, *word;
+	int rc = 0;
+
+	snprintf(words, sizeof words, "%s", text);
+	while (rc == 0 && (word = strsep(&at, " ")) != NULL)
+		if (*word != '\0')
+			rc = add_scope(scope, cap, word, e);
+	return rc;
+}
+
 /* The caller's, else the policy's, else the app's, else the connector's; and always the
  * mandatory ones. */
 static int
@@ -94,7 +108,7 @@ choose_scopes(const struct begin_args *a, const struct connector *k,
 		for (size_t i = 0; rc == 0 && i < byoa->nscopes; i++)
 			rc = add_scope(ret, cap, byoa->scopes[i], e);
 	} else if (a->a.scope[0] != '\0') {
-		snprintf(ret + strlen(ret), cap - strlen(ret), "%s%s", *ret ? " " : "", a->a.scope);
+		rc = add_scopes(ret, cap, a->a.scope, e);
 	} else {
 		for (size_t i = 0; rc == 0 && i < k->ndefault; i++)
 			rc = add_scope(ret, cap, k->scopes_default[i], e);
@@ -213,8 +227,7 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 		if (place_connection(r, &a->place, AUTH_OAUTH2_CODE, &c, e) != 0)
 			return e->code;
 		c.app = a->a.id;
-		snprintf(c.scope, sizeof c.scope, "%.*s", (int)sizeof c.scope - 1,
-		    a->pending.scope);
+		snprintf(c.scope, sizeof c.scope, "%s", a->pending.scope);
 		a->pending.folder = c.folder;
 		if (object_add_connection(r->vault, &r->changes, &c, e) != 0)
 			return e->code;
@@ -245,8 +258,6 @@ begun(void *arg, int rc, struct slice body, struct err *e)
 		rc = begin_store(r, a, &res, e);
 	if (rc == 0)
 		begin_reply(r, a, &res);
-	else
-		changes_done(&r->changes);
 	request_resume(r, rc, e);
 }
 

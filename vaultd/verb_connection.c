@@ -306,10 +306,7 @@ delete_records(struct request *r, struct err *e)
 	if (object_find_connection(r, id, true, &a->t, e) != 0)
 		return e->code;
 	r->after = deleted;
-	if (object_remove_connection(r->vault, &r->changes, &a->t.c, a->t.generation, e) == 0)
-		return 0;
-	changes_done(&r->changes);
-	return e->code;
+	return object_remove_connection(r->vault, &r->changes, &a->t.c, a->t.generation, e);
 }
 
 static void
@@ -487,8 +484,6 @@ probed(void *arg, int rc, struct slice body, struct err *e)
 	}
 	if (rc == 0)
 		rc = static_store(r, &res, e);
-	if (rc != 0)
-		changes_done(&r->changes);
 	exchange_result_done(&res);
 	request_resume(r, rc, e);
 }

@@ -59,7 +59,8 @@ offer_name(struct line *l, const char *name)
 }
 
 static void
-offer_names(struct line *l, const char *method, const char *list, const char *member)
+offer_names(struct line *l, const char *method, const char *list, const char *member,
+    const char *begins)
 {
 	json_t *r, *v;
 	size_t i;
@@ -69,7 +70,8 @@ offer_names(struct line *l, const char *method, const char *list, const char *me
 	vaultd_timeout(l->c->v, WAIT_MS);
 	r = ctl_try(l->c, method, NULL);
 	json_array_foreach(json_object_get(r, list), i, v)
-		offer_name(l, ctl_text(v, member));
+		if (strncmp(ctl_text(v, member), begins, strlen(begins)) == 0)
+			offer_name(l, ctl_text(v, member));
 	json_decref(r);
 	vaultd_close(l->c->v);
 }
@@ -86,13 +88,15 @@ static void
 offer_kind(struct line *l, const char *kind)
 {
 	if (strcmp(kind, "CONNECTION") == 0)
-		offer_names(l, "vaultd.Connections.List", "connections", "path");
+		offer_names(l, "vaultd.Connections.List", "connections", "path", "");
 	else if (strcmp(kind, "CONNECTOR") == 0)
-		offer_names(l, "vaultd.Connectors.List", "connectors", "id");
+		offer_names(l, "vaultd.Connectors.List", "connectors", "id", "");
 	else if (strcmp(kind, "APP") == 0)
-		offer_names(l, "vaultd.Apps.List", "apps", "name");
-	else if (strcmp(kind, "FOLDER") == 0 || strcmp(kind, "shared/NAME") == 0)
-		offer_names(l, "vaultd.Folders.List", "folders", "path");
+		offer_names(l, "vaultd.Apps.List", "apps", "name", "");
+	else if (strcmp(kind, "FOLDER") == 0)
+		offer_names(l, "vaultd.Folders.List", "folders", "path", "");
+	else if (strcmp(kind, "shared/NAME") == 0)
+		offer_names(l, "vaultd.Folders.List", "folders", "path", "shared/");
 	else if (strcmp(kind, "ACTION") == 0)
 		offer_actions(l);
 	else if (strcmp(kind, "FILE") == 0)

@@ -60,7 +60,7 @@ const struct command commands_folder[] = {
 	    "The folder above it must exist.\n\n"
 	    "  vaultctl folder create shared/finance\n"
 	    "  vaultctl folder create shared/finance/eu\n", folder_create },
-	{ "folder delete", "FOLDER", 1, 1, "", "remove an empty folder",
+	{ "folder delete", "shared/NAME", 1, 1, "", "remove an empty folder",
 	    "  vaultctl folder delete shared/finance/eu\n", folder_delete },
 	{ 0 },
 };

@@ -27,7 +27,7 @@ refresh_tokens() { bed_ctl refresh-tokens '{}' | tr -d '[]"' | tr , '\n'; }
 	{ echo "$BED_SECRET"; echo "$BED_PIN"; echo pat-good-c0ntr0l-secret; refresh_tokens; } >"$BED/needles"
 	[ "$(wc -l <"$BED/needles")" -ge 4 ]
 	mkdir -p "$BED/haystack"
-	"$BIN/vaultctl" backup secrets >/dev/null
+	[ "$(id -u)" != 0 ] || "$BIN/vaultctl" backup secrets >/dev/null
 	cp "$BED"/log/* "$BED/haystack/"
 	rm "$BED/haystack/provider" "$BED/haystack/browser"	# the other side's
 	cp -r "$BED"/state/vaultd "$BED"/state/vault-egress "$BED"/state/vault-hsm "$BED/haystack/"
@@ -68,6 +68,7 @@ P
 }
 
 @test "no secret is in an environment or a command line" {
+	[ "$(id -u)" = 0 ] || skip "only root may read the environment of a role"
 	for role in vaultd vault-hsm vault-egress; do
 		for f in environ cmdline; do
 			tr '\0' '\n' <"/proc/$(bed_pid $role)/$f" >"$BED/seen"

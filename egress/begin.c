@@ -94,7 +94,6 @@ prepare_again(struct job *j, struct sealing *s, struct err *e)
 	if (s->app.d.client_auth == CLIENT_NONE)
 		return err_name(e, ERR_INVALID_PARAMETER, "this app is registered as a public client, "
 		    "which has no secret: register it anew with one");
-	secret_done(&s->app.client_secret);
 	return 0;
 }
 
@@ -111,7 +110,10 @@ seal_app_prepare(struct job *j, struct err *e)
 	rc = seal_app_get((struct slice){ j->body.p, j->body.len }, &s->q, e);
 	if (rc == 0)
 		rc = s->q.old.blob.len == 0 ? prepare_new(j, s, e) : prepare_again(j, s, e);
-	s->app.client_secret = secret_take(&s->q.client_secret);
+	if (rc == 0) {
+		secret_done(&s->app.client_secret);	/* the one there was */
+		s->app.client_secret = secret_take(&s->q.client_secret);
+	}
 	return rc;
 }
 

@@ -83,6 +83,7 @@ TEST(another_secret_leaves_the_destination_to_the_letter)
 
 TEST(a_public_app_gets_no_secret)
 {
+	size_t before = secret_in_use();
 	struct seal_app q = first_of(id_new(), "127.0.0.1"), next;
 	AUTO(seal_app_result) one = { 0 }, two = { 0 };
 	struct err e = { 0 };
@@ -92,6 +93,7 @@ TEST(a_public_app_gets_no_secret)
 	ask_seal(&next, "secret", &two, &e);
 	T_EQ(e.id, ERR_INVALID_PARAMETER);
 	T_HAS(e.text, "public client");
+	T_EQ(secret_in_use(), before);		/* what was opened for it is wiped */
 }
 
 TEST(an_app_of_another_record_gives_no_destination)

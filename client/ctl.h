@@ -57,6 +57,9 @@ extern const struct command commands_connect[], commands_connection[], commands_
     commands_audit[], commands_vault[];			/* end with a zeroed row */
 /* By the first of ARGC words; how many of them are its name. NULL: there is none. main.c */
 const struct command *command_find(int argc, char **argv, size_t *words);
+/* The option of N bytes at NAME in K's row: "name", "name=" or "name=*", then a space or the end.
+ * NULL: K has none such. main.c */
+const char *command_option(const struct command *k, const char *name, size_t n);
 
 /* Commands in files of their own; ctl_complete() is for the shell. */
 int ctl_complete(struct ctl *c, int argc, char **argv);

@@ -134,21 +134,11 @@ offer_value(struct line *l, const char *option, size_t n)
 	}
 }
 
-/* The option in the row, with the '=' or '*' behind its name; NULL = it has none such. */
-static const char *
-option_of(const struct command *k, const char *name, size_t n)
-{
-	for (const char *p = k->options; *p != '\0'; p += strcspn(p, " "), p += *p == ' ')
-		if (strcspn(p, " =") == n && memcmp(p, name, n) == 0)
-			return p;
-	return NULL;
-}
-
 static bool
 takes_value(const struct command *k, const char *word)
 {
 	size_t n = strlen(word);
-	const char *o = k == NULL || n < 3 ? NULL : option_of(k, word + 2, n - 2);
+	const char *o = k == NULL || n < 3 ? NULL : command_option(k, word + 2, n - 2);
 
 	return strcmp(word, "--socket") == 0 || (o != NULL && o[n - 2] == '=');
 }

@@ -129,29 +129,21 @@ unknown_command(int argc, char **argv)
 	return EX_USE;
 }
 
-/* 0 = unknown, 1 = flag, 2 = with value. */
-static int
-option_kind(const struct command *k, const char *name, const char **ret_name)
+const char *
+command_option(const struct command *k, const char *name, size_t n)
 {
-	size_t n = strlen(name);
-
-	for (const char *p = k->options; *p != '\0'; p += strcspn(p, " "), p += *p == ' ') {
-		size_t m = strcspn(p, " =");
-
-		if (m == n && memcmp(p, name, n) == 0) {
-			*ret_name = name;
-			return p[m] == '=' ? 2 : 1;
-		}
-	}
-	return 0;
+	for (const char *p = k->options; *p != '\0'; p += strcspn(p, " "), p += *p == ' ')
+		if (strcspn(p, " =") == n && memcmp(p, name, n) == 0)
+			return p;
+	return NULL;
 }
 
 static int
 take_option(struct ctl *c, int *i, int argc, char **argv)
 {
 	char *name = argv[*i] + 2, *value = strchr(name, '=');
-	struct option_value *o = &c->option[c->noptions];
-	int kind;
+	const char *row;
+	bool with_value;
 
 	if (value != NULL)
 		*value++ = '\0';
@@ -165,19 +157,18 @@ take_option(struct ctl *c, int *i, int argc, char **argv)
 		c->socket = value;
 		return value != NULL ? 0 : ctl_fail(EX_USE, "option --socket needs a value");
 	}
-	kind = option_kind(c->command, name, &o->name);
-	if (kind == 0)
+	if ((row = command_option(c->command, name, strlen(name))) == NULL)
 		return ctl_fail(EX_USE, "`vaultctl %s` has no option --%s; --help lists them",
 		    c->command->name, name);
-	if (kind == 2 && value == NULL && *i + 1 < argc)
+	with_value = row[strlen(name)] == '=';
+	if (with_value && value == NULL && *i + 1 < argc)
 		value = argv[++*i];
-	if ((kind == 2) != (value != NULL))
-		return ctl_fail(EX_USE, kind == 2 ? "option --%s needs a value" :
+	if (with_value != (value != NULL))
+		return ctl_fail(EX_USE, with_value ? "option --%s needs a value" :
 		    "option --%s takes no value", name);
 	if (c->noptions == OPTIONS_MAX)
 		return ctl_fail(EX_USE, "too many options");
-	o->value = value == NULL ? "" : value;
-	c->noptions++;
+	c->option[c->noptions++] = (struct option_value){ name, value == NULL ? "" : value };
 	return 0;
 }
 

@@ -179,9 +179,8 @@ load_check_governed(struct loader *l)
 	const struct policy *p = l->p;
 
 	for (size_t i = 0; i < p->ngrants; i++)
-		if (p->grant[i].role >= 0 &&
-		    strcmp(p->role[p->grant[i].role].name, "governance-admin") == 0)
+		if (p->grant[i].role >= 0 && p->grant[i].folder == NULL &&
+		    p->role[p->grant[i].role].actions >> ACT_APP_EDIT & 1)
 			return;
-	load_warn_of_set(l, "no file says in `grants` who is governance-admin: nobody can register "
-	    "OAuth apps or look after folders");
+	load_warn_of_set(l, "no grant lets anybody register OAuth apps: who is governance-admin?");
 }

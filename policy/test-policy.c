@@ -327,7 +327,7 @@ TEST(unknown_people_are_a_warning)
 	T_EQ(policy_warnings(p, &w), 2);
 	T_HAS(w[0].text, "p.json:1:");
 	T_HAS(w[0].text, "ghost");
-	T_HAS(w[1].text, "who is governance-admin");
+	T_HAS(w[1].text, "who is governance-admin?");
 	policy_unref(p);
 }
 

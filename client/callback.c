@@ -5,9 +5,6 @@
  */
 #include "client/callback.h"
 
-#include "client/loopback.h"
-#include "common/bytes.h"
-
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
@@ -22,6 +19,9 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "client/loopback.h"
+#include "common/bytes.h"
 
 /* ---- the redirect URI */
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "client/ctl.h"
+#include "common/auth_type.h"
 #include "policy/policy.h"
 
 #define WAIT_MS 1000	/* somebody sits there and waits */
@@ -110,8 +111,8 @@ offer_kind(struct line *l, const char *kind)
 /* Values of options: a kind, or the words themselves. */
 static const struct { const char *option, *kind, *words; } values[] = {
 	{ "app", "APP", NULL },
-	{ "auth-type", NULL, "oauth2_code pat" },
-	{ "client-auth", NULL, "basic basic_raw post none" },
+	{ "auth-type", NULL, AUTH_TYPE_WORDS },
+	{ "client-auth", NULL, CLIENT_AUTH_WORDS },
 	{ "connector", "CONNECTOR", NULL },
 	{ "connectors", "DIRECTORY", NULL },
 	{ "folder", "FOLDER", NULL },

@@ -18,24 +18,6 @@
 
 #define FILE_MAX	(256u << 10)
 
-const char *
-auth_type_name(enum auth_type t)
-{
-	return t == AUTH_PAT ? "pat" : "oauth2_code";
-}
-
-bool
-auth_type_parse(const char *name, enum auth_type *ret)
-{
-	if (strcmp(name, "oauth2_code") == 0)
-		*ret = AUTH_OAUTH2_CODE;
-	else if (strcmp(name, "pat") == 0)
-		*ret = AUTH_PAT;
-	else
-		return false;
-	return true;
-}
-
 /* ---- one file being read */
 
 struct reader {
@@ -128,11 +110,13 @@ read_auth_types(struct reader *r, const char *ptr, json_t *v)
 	size_t i;
 	json_t *item;
 
+	static const char text[] = "expected a non-empty array of: " AUTH_TYPE_WORDS;
+
 	if (!json_is_array(v) || json_array_size(v) == 0)
-		return bad(r, ptr, false, "expected a non-empty array of: oauth2_code pat");
+		return bad(r, ptr, false, text);
 	json_array_foreach(v, i, item) {
 		if (!json_is_string(item) || !auth_type_parse(json_string_value(item), &t))
-			return bad(r, ptr, false, "expected an array of: oauth2_code pat");
+			return bad(r, ptr, false, text);
 		r->c->auth_types |= t;
 	}
 	return 0;
@@ -443,6 +427,15 @@ connector_done(struct connector *c)
 	}
 	free(c->file);
 	*c = (struct connector){ 0 };
+}
+
+bool
+connector_has_apps(const struct connector *c)
+{
+	for (unsigned t = 1; t < AUTH_TYPE_END; t <<= 1)
+		if (c->auth_types & t && auth_type_flags(t) & AUTH_NEEDS_APP)
+			return true;
+	return false;
 }
 
 /* ---- the directory */

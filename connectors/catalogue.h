@@ -11,14 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/auth_type.h"
 #include "common/err.h"
 #include "common/exchange.h"
 
-enum auth_type { AUTH_OAUTH2_CODE = 1, AUTH_PAT = 2 };	/* bits */
-const char *auth_type_name(enum auth_type t);		/* "oauth2_code", "pat" */
-bool auth_type_parse(const char *name, enum auth_type *ret);
-
-enum client_auth { CLIENT_BASIC, CLIENT_BASIC_RAW, CLIENT_POST, CLIENT_NONE };
 enum refresh_kind { REFRESH_ROTATING, REFRESH_STATIC, REFRESH_NONE };
 enum revoke_style {
 	REVOKE_NONE,
@@ -90,6 +86,9 @@ struct catalogue {
 	struct connector *v;	/* sorted by id */
 	size_t		  n;
 };
+
+/* Is any of its authentication types one that an OAuth app asks with? */
+bool connector_has_apps(const struct connector *c);
 
 /* Reads every *.json in DIR. All or nothing. Errors: ERR_CONNECTOR_INVALID, V_IO. */
 int catalogue_load(const char *dir, struct catalogue *ret, struct err *e);

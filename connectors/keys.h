@@ -14,7 +14,7 @@ struct connector_key {
 	const char		*name;
 	enum connector_key_type	 type;
 	size_t			 offset, count, max;
-	const char		*words[6];
+	const char		*words[8];
 };
 
 extern const struct connector_key connector_keys[];	/* ends with a zeroed row */

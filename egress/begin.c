@@ -35,18 +35,13 @@ sealing_free(void *p)
 static int
 choose_client_auth(struct sealing *s, struct err *e)
 {
-	static const char *const names[] = { "basic", "basic_raw", "post", "none" };
-
 	if (s->q.client_secret.len == 0)
 		s->app.d.client_auth = CLIENT_NONE;
 	if (s->q.client_auth[0] == '\0')
 		return 0;
-	for (int i = 0; i < 4; i++)
-		if (strcmp(names[i], s->q.client_auth) == 0) {
-			s->app.d.client_auth = (enum client_auth)i;
-			return 0;
-		}
-	err_name(e, ERR_INVALID_PARAMETER, "client_auth is one of: basic basic_raw post none");
+	if (client_auth_parse(s->q.client_auth, &s->app.d.client_auth))
+		return 0;
+	err_name(e, ERR_INVALID_PARAMETER, "client_auth is one of: " CLIENT_AUTH_WORDS);
 	err_detail(e, "parameter", "client_auth");
 	return e->code;
 }
@@ -69,7 +64,7 @@ prepare_new(struct job *j, struct sealing *s, struct err *e)
 {
 	if (find(j, s->q.connector, &s->c, e) != 0)
 		return e->code;
-	if (!(s->c->auth_types & AUTH_OAUTH2_CODE))
+	if (!connector_has_apps(s->c))
 		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "connector '%s' has no OAuth apps",
 		    s->c->id);
 	if (destination_expand(s->c, &s->q.vars, s->q.client_id, &s->app.d, e) != 0 ||

@@ -42,7 +42,7 @@ destination_get(struct msg *m, struct destination *ret)
 	for (size_t i = 0; i < NURLS; i++)
 		msg_get_str(m, url_at(ret, i), EX_URL);
 	ret->client_auth = msg_get_u8(m);
-	if (ret->client_auth > CLIENT_NONE)
+	if (ret->client_auth >= CLIENT_AUTH_END)
 		m->failed = true;
 }
 

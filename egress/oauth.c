@@ -126,6 +126,9 @@ add_client(struct body *b, const struct app_secret *app, struct token_request *t
 			add(b, "client_secret", app->client_secret.p, app->client_secret.len);
 		break;
 	case CLIENT_NONE:
+	case CLIENT_PRIVATE_KEY_JWT:
+	case CLIENT_TLS:
+	case CLIENT_AUTH_END:
 		break;
 	}
 	add_str(b, "client_id", app->client_id);

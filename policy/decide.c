@@ -328,11 +328,11 @@ auth_allows(struct query *q, const struct set *s)
 {
 	const struct connector_rules *at;
 	unsigned have = auth_types(s, q->o->connector, &at);
+	enum auth_type type;
 	char text[320];
 
-	for (int i = 0; policy_auth_names[i] != NULL; i++)
-		if (strcmp(policy_auth_names[i], q->o->auth_type) == 0 && have >> i & 1)
-			return true;
+	if (auth_type_parse(q->o->auth_type, &type) && have & type)
+		return true;
 	snprintf(text, sizeof text, "policy '%s' does not allow %s for connector '%s'; use another "
 	    "authentication type, or ask a governance admin", s->name, q->o->auth_type,
 	    q->o->connector);

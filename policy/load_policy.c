@@ -61,20 +61,17 @@ read_auth_types(struct loader *l, const char *ptr, json_t *v, struct connector_r
 	char at[LOAD_POINTER];
 
 	if (!json_is_array(v))
-		return load_bad(l, ptr, false, "expected an array of: oauth2_code pat");
+		return load_bad(l, ptr, false, "expected an array of: " AUTH_TYPE_WORDS);
 	if (json_array_size(v) == 0)
 		return load_bad(l, ptr, false, "an empty set allows nothing: disable the connector "
 		    "instead");
 	json_array_foreach(v, i, item) {
-		int k = 0;
+		enum auth_type type;
 
-		while (policy_auth_names[k] != NULL && (!json_is_string(item) ||
-		    strcmp(policy_auth_names[k], json_string_value(item)) != 0))
-			k++;
 		snprintf(at, sizeof at, "%.500s/%zu", ptr, i);
-		if (policy_auth_names[k] == NULL)
-			return load_bad(l, at, false, "expected oauth2_code or pat");
-		c->auth_types |= 1u << k;
+		if (!json_is_string(item) || !auth_type_parse(json_string_value(item), &type))
+			return load_bad(l, at, false, "expected one of: " AUTH_TYPE_WORDS);
+		c->auth_types |= type;
 	}
 	return 0;
 }
@@ -183,7 +180,7 @@ read_connector(struct loader *l, const char *ptr, const char *id, json_t *o,
 	if ((v = json_object_get(o, "byoa")) == NULL)
 		return;
 	/* Bring-your-own belongs to the authorization code grant. */
-	if (c->auth_types != 0 && !(c->auth_types & 1))
+	if (c->auth_types != 0 && !(c->auth_types & AUTH_OAUTH2_CODE))
 		load_bad_in(l, ptr, "byoa", true, "`byoa` without oauth2_code in `auth_types` has "
 		    "no effect");
 	else

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/auth_type.h"
 #include "common/err.h"
 #include "common/errors.h"
 #include "common/fault.h"
@@ -23,6 +24,9 @@ enum policy_action {
 	ACT_FOLDER_DELETE,
 	ACT_APP_VIEW, ACT_APP_EDIT,
 	ACT_POLICY_READ, ACT_POLICY_RELOAD, ACT_AUDIT_READ, ACT_VAULT_ADMIN,
+	ACT_CONN_DEFAULT, ACT_CONN_DISABLE, ACT_CONN_MOVE, ACT_CONN_EXPORT,
+	ACT_CONN_USE_RAW,	/* a static secret as it is, not as a header */
+	ACT_BINDING_EDIT, ACT_APP_ROTATE,
 	ACT_MAX,
 };
 const char *policy_action_name(enum policy_action a);	/* "conn.create", ... */
@@ -45,7 +49,7 @@ struct policy_object {
 	const char	*folder;	/* "shared/finance/eu", "personal" */
 	bool		 own;		/* personal workspace of the subject */
 	const char	*connector;
-	const char	*auth_type;	/* "oauth2_code", "pat" */
+	const char	*auth_type;	/* as auth_type_name() says */
 	bool		 byoa;		/* an app of the caller's choice is named */
 	const char	*app;		/* its name */
 };

@@ -6,8 +6,6 @@
 
 #include "policy/snapshot.h"
 
-const char *const policy_auth_names[] = { "oauth2_code", "pat", NULL };
-
 static const char *const actions[ACT_MAX] = {
 	[ACT_NONE] = "none",
 	[ACT_CONN_VIEW] = "conn.view",
@@ -27,6 +25,13 @@ static const char *const actions[ACT_MAX] = {
 	[ACT_POLICY_RELOAD] = "policy.reload",
 	[ACT_AUDIT_READ] = "audit.read",
 	[ACT_VAULT_ADMIN] = "vault.admin",
+	[ACT_CONN_DEFAULT] = "conn.default",
+	[ACT_CONN_DISABLE] = "conn.disable",
+	[ACT_CONN_MOVE] = "conn.move",
+	[ACT_CONN_EXPORT] = "conn.export",
+	[ACT_CONN_USE_RAW] = "conn.use_raw",
+	[ACT_BINDING_EDIT] = "binding.edit",
+	[ACT_APP_ROTATE] = "app.rotate",
 };
 
 const char *
@@ -49,17 +54,22 @@ policy_action_parse(const char *name, enum policy_action *ret)
 #define BIT(a) (1u << (a))
 #define VIEW (BIT(ACT_CONN_VIEW) | BIT(ACT_FOLDER_VIEW))
 #define USER (VIEW | BIT(ACT_CONN_USE))
-#define DEVELOPER (USER | BIT(ACT_CONN_CREATE) | BIT(ACT_CONN_EDIT) | BIT(ACT_CONN_RECONNECT))
+#define DEVELOPER (USER | BIT(ACT_CONN_CREATE) | BIT(ACT_CONN_EDIT) | BIT(ACT_CONN_RECONNECT) | \
+    BIT(ACT_CONN_DEFAULT) | BIT(ACT_BINDING_EDIT))
+/* Besides, whoever answers for a folder. */
+#define KEEPER (DEVELOPER | BIT(ACT_CONN_DELETE) | BIT(ACT_CONN_DISABLE) | BIT(ACT_CONN_MOVE))
 
 /* Who administers does not use: neither governance-admin nor vault-admin has conn.use. */
 static const struct { const char *name; uint32_t actions; } builtin[] = {
 	{ "automation-user", USER },
 	{ "automation-developer", DEVELOPER },
-	{ "folder-admin", DEVELOPER | BIT(ACT_CONN_DELETE) | BIT(ACT_FOLDER_CREATE_SUB) |
+	{ "folder-admin", KEEPER | BIT(ACT_FOLDER_CREATE_SUB) |
 	    BIT(ACT_FOLDER_GRANT) | BIT(ACT_FOLDER_DELETE) },
-	{ "workspace-owner", DEVELOPER | BIT(ACT_CONN_DELETE) },
-	{ "auditor", VIEW | BIT(ACT_AUDIT_READ) | BIT(ACT_POLICY_READ) | BIT(ACT_APP_VIEW) },
+	{ "workspace-owner", KEEPER | BIT(ACT_CONN_USE_RAW) },
+	{ "auditor", VIEW | BIT(ACT_CONN_EXPORT) | BIT(ACT_AUDIT_READ) | BIT(ACT_POLICY_READ) |
+	    BIT(ACT_APP_VIEW) },
 	{ "governance-admin", VIEW | BIT(ACT_APP_VIEW) | BIT(ACT_APP_EDIT) |
+	    BIT(ACT_APP_ROTATE) | BIT(ACT_CONN_DISABLE) |
 	    BIT(ACT_FOLDER_CREATE) | BIT(ACT_FOLDER_CREATE_SUB) | BIT(ACT_FOLDER_GRANT) |
 	    BIT(ACT_FOLDER_DELETE) | BIT(ACT_POLICY_READ) | BIT(ACT_POLICY_RELOAD) |
 	    BIT(ACT_AUDIT_READ) },

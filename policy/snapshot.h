@@ -33,7 +33,7 @@ struct subjects {
 struct connector_rules {
 	char		*id;		/* "*": all that are not named */
 	enum tri	 enabled;
-	unsigned	 auth_types;	/* bits by position in auth_names; 0 = unset */
+	unsigned	 auth_types;	/* enum auth_type bits; 0 = unset */
 	bool		 has_byoa, locked;
 	enum byoa_mode	 byoa;
 	char		*app_ref;
@@ -90,7 +90,6 @@ struct policy {
 	size_t			 nwarnings;
 };
 
-extern const char *const policy_auth_names[];	/* NULL ended; bit i is name i */
 
 /* Built-in roles into P. */
 int roles_builtin(struct policy *p, struct err *e);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "common/auth_type.h"
 #include "common/envelope.h"
 #include "common/exchange.h"
 #include "vaultd/store.h"
@@ -17,12 +18,17 @@
  * (U+0080 to U+009F: terminals obey both). */
 bool name_is_good(const char *name);
 
-enum conn_state {
-	CONN_PENDING = 1,	/* begun, never authenticated */
+enum conn_state {	/* stored as numbers: new ones go to the end */
+	CONN_PENDING = 1,	/* begun, or imported, and never authenticated */
 	CONN_CONNECTED,
 	CONN_DEGRADED,		/* works, and something needs attention */
 	CONN_DISCONNECTED,	/* reconnect needed */
+	CONN_LOCKED,		/* by the vault, after failures that say nothing certain */
+	CONN_DISABLED,		/* by somebody */
+	CONN_DELETED,		/* a tombstone: gone for everybody, not yet revoked */
+	CONN_STATE_END,
 };
+/* "pending_auth", "connected", ... */
 const char *conn_state_name(enum conn_state s);
 
 struct connection {
@@ -46,7 +52,35 @@ struct connection {
 	int64_t		ambiguous_since;	/* when the first request went out that may have
 						   spent the refresh token; 0 = none since the last
 						   answer. Other failures leave it */
+	/* since format 2 */
+	char		description[160];
+	enum conn_state	resume;			/* DISABLED: what it was; else 0 */
+	int64_t		state_since;		/* unix s */
+	bool		shell;			/* imported: owned by nobody until somebody signs in */
+	uint8_t		account_class;		/* enum account_class */
+	uint32_t	locks;			/* enum conn_lock bits: what an import may not change */
+	char		scope_requested[EX_SCOPE];
+	struct ex_vars	vars;			/* given by who made it: host, tenant */
+	struct ex_vars	captured;		/* told by the provider: realmId, instance_url */
+	uint32_t	check_interval_s;	/* 0 = the default */
+	int64_t		last_used;		/* a token was released; written now and then, not each time */
+	/* the last look at the API itself, beside what refreshing says */
+	int64_t		last_checked;		/* 0 = never */
+	unsigned	check_cause;		/* enum err_id; 0 = it was good */
+	uint16_t	check_status;		/* HTTP; 0 = none */
+	char		check_text[160];
+	uint32_t	ambiguous;		/* failures in a row that say nothing certain: lock-out */
+	/* more on the cause */
+	enum phase	cause_phase;
+	uint16_t	cause_status;		/* HTTP; 0 = none */
+	char		cause_code[64];		/* the provider's */
+	char		cause_provider_text[320];	/* redacted */
+	char		cause_trace[17];	/* of the call or attempt, as in audit */
+	uint64_t	cause_generation;	/* of the token then */
+	int32_t		skew_s;			/* the provider's clock minus ours, when last told */
 };
+enum account_class { ACCOUNT_CLASS_UNKNOWN, ACCOUNT_CLASS_PERSONAL, ACCOUNT_CLASS_SERVICE };
+enum conn_lock { LOCK_NAME = 1, LOCK_DESCRIPTION = 2, LOCK_AUTH_TYPE = 4 };
 
 /* What buys new tokens; beside it wraps in TABLE_WRAP. */
 struct grant {
@@ -96,6 +130,11 @@ struct app {
 	int64_t		created, rotate_by;
 	uid_t		created_by;
 	struct buf	blob;			/* sealed client secret with its destination */
+	/* since format 2 */
+	int64_t		secret_expires;		/* as the provider told when it was made; 0 = not known */
+	uint8_t		key_kind;		/* of a key in the HSM; 0 = none */
+	char		kid[128];
+	int64_t		cert_not_after;		/* of its certificate; 0 = none */
 };
 void app_done(struct app *a);
 

@@ -423,7 +423,7 @@ start(struct vault *v, const struct id *connection,
 
 	if (object_connection(v, connection, true, &c, NULL, e) != 0 || may_start(v, &c, e) != 0)
 		return e->code;
-	if (c.auth_type != AUTH_OAUTH2_CODE)
+	if (!(auth_type_flags(c.auth_type) & AUTH_RENEWS))
 		return err_name(e, ERR_NO_REFRESH_TOKEN, "a static token cannot be renewed");
 	if ((a = attempt_new(v, EX_REFRESH)) == NULL)
 		return err_set(e, V_LIMIT, "out of memory");

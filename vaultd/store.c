@@ -41,6 +41,12 @@ static const char *const table_names[TABLE_MAX] = {
 	[TABLE_INTENT] = "intent",
 	[TABLE_BY_KEK] = "by_kek",
 	[TABLE_CONNECTION_BY_APP] = "connection_by_app",
+	[TABLE_DEFAULT] = "default",
+	[TABLE_BINDING_BY_CONNECTION] = "binding_by_connection",
+	[TABLE_IDEMPOTENCY] = "idempotency",
+	[TABLE_TOMBSTONE] = "tombstone",
+	[TABLE_FINGERPRINT] = "fingerprint",
+	[TABLE_EVENT] = "event",
 };
 
 int

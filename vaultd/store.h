@@ -32,6 +32,12 @@ enum table {
 	TABLE_INTENT,			/* attempt id -> intent */
 	TABLE_BY_KEK,			/* KEK id -> u64 count of wraps under it */
 	TABLE_CONNECTION_BY_APP,	/* app id | connection id -> nothing */
+	TABLE_DEFAULT,			/* folder id | connector -> connection id */
+	TABLE_BINDING_BY_CONNECTION,	/* connection id | binding id -> nothing */
+	TABLE_IDEMPOTENCY,		/* u32 uid | SHA-256 of the key -> what it made */
+	TABLE_TOMBSTONE,		/* connection id -> what is still to be revoked */
+	TABLE_FINGERPRINT,		/* of a refresh token | connection id -> nothing */
+	TABLE_EVENT,			/* u64 sequence -> event */
 	/* Tags hold the numbers: new ones go to the end. */
 	TABLE_MAX,
 };

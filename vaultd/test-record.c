@@ -7,7 +7,9 @@ TEST(a_connection_round_trips_and_every_cut_is_refused)
 {
 	struct connection c = { .id = { { 1 } }, .folder = { { 2 } }, .name = "git",
 		.connector = "github", .state = CONN_CONNECTED, .owner = 1000, .cause = 3,
-		.cause_text = "why", .failures = 2, .created = 1700000000 }, d;
+		.cause_text = "why", .failures = 2, .created = 1700000000,
+		.description = "for builds", .resume = CONN_DEGRADED, .skew_s = -90,
+		.vars = { 1, { { "host", "git.example.com" } } } }, d;
 	AUTO(buf) b = { 0 };
 	struct err e = { 0 };
 
@@ -17,12 +19,52 @@ TEST(a_connection_round_trips_and_every_cut_is_refused)
 	T_EQ(d.owner, 1000);
 	T_EQ(d.created, 1700000000);
 	T_EQ(d.failures, 2);
+	T_STR(d.description, "for builds");
+	T_EQ(d.resume, CONN_DEGRADED);
+	T_STR(ex_var(&d.vars, "host"), "git.example.com");
+	T_EQ(d.skew_s, -90);
 	for (size_t n = 0; n < b.len; n++)
 		T_EQ(connection_decode((struct slice){ b.p, n }, &d, &e), V_CORRUPT);
 	c.state = 99;
 	buf_reset(&b);
 	T_DO(connection_encode(&c, &b, &e), e);
 	T_EQ(connection_decode(buf_slice(&b), &d, &e), V_CORRUPT);
+}
+
+/* As vaults wrote them before there was more to say. */
+TEST(a_connection_of_format_1_is_read)
+{
+	static const char strings[] = "\0\0\0\3git\0\0\0\6github";
+	struct connection d;
+	AUTO(msg) m = { 0 };
+	struct id id = { { 1 } };
+	struct err e = { 0 };
+
+	memset(&d, 0xff, sizeof d);
+	msg_put_u8(&m, 1);
+	for (int i = 0; i < 3; i++)
+		msg_put_id(&m, &id);
+	msg_put_raw(&m, strings, sizeof strings - 1);
+	msg_put_u32(&m, 7);
+	msg_put_u32(&m, AUTH_PAT);
+	msg_put_u8(&m, CONN_CONNECTED);
+	msg_put_u32(&m, 1000);
+	for (int i = 0; i < 3; i++)
+		msg_put_u64(&m, 5);
+	for (int i = 0; i < 3; i++)
+		msg_put_str(&m, "");
+	msg_put_u16(&m, 0);
+	msg_put_str(&m, "");
+	msg_put_u64(&m, 0);
+	msg_put_u32(&m, 0);
+	msg_put_u64(&m, 0);
+	msg_put_u64(&m, 0);
+	T_DO(connection_decode(msg_slice(&m), &d, &e), e);
+	T_STR(d.connector, "github");
+	T_EQ(d.auth_type, AUTH_PAT);
+	T_STR(d.description, "");
+	T_EQ(d.vars.n, 0);
+	T_EQ(d.last_checked, 0);
 }
 
 TEST(a_tag_binds_record_key_and_table)

@@ -378,11 +378,11 @@ delete_run(struct request *r, struct err *e)
 		return e->code;
 	if (attempt_find(r->vault, &a->t.c.id) != NULL)
 		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
-	if (a->t.c.auth_type == AUTH_OAUTH2_CODE && a->t.c.state != CONN_PENDING &&
+	if (auth_type_flags(a->t.c.auth_type) & AUTH_RENEWS && a->t.c.state != CONN_PENDING &&
 	    (rc = ask_revoke(r, e)) == REQUEST_WAIT)
 		return rc;
 	if ((rc = delete_records(r, e)) == 0)
-		delete_reply(r, false, a->t.c.auth_type == AUTH_PAT ? "A static token lives until "
+		delete_reply(r, false, auth_type_flags(a->t.c.auth_type) & AUTH_STATIC ? "A static token lives until "
 		    "it is revoked in the account's settings at the provider." : "");
 	return rc;
 }

@@ -32,7 +32,7 @@ auth_types(const struct connector *k)
 {
 	json_t *a = json_array();
 
-	for (unsigned bit = 1; bit <= AUTH_PAT; bit *= 2)
+	for (unsigned bit = 1; bit < AUTH_TYPE_END; bit *= 2)
 		if (k->auth_types & bit)
 			json_array_append_new(a, json_string(auth_type_name(bit)));
 	return a;
@@ -58,8 +58,7 @@ set_policy(struct request *r, const struct connector *k, json_t *o)
 	struct policy_subject s = conn_subject(r->conn);
 	struct policy_object obj = { .class = FOLDER_PERSONAL, .folder = "personal",
 		.own = true, .connector = k->id,
-		.auth_type = auth_type_name(k->auth_types & AUTH_OAUTH2_CODE ? AUTH_OAUTH2_CODE :
-		AUTH_PAT) };
+		.auth_type = auth_type_name(k->auth_types & -k->auth_types) };
 	struct policy_decision d;
 	struct policy_byoa byoa;
 

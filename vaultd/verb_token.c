@@ -31,8 +31,15 @@ struct token_get {
 	const char	*connection;
 	int64_t		 min_ttl;		/* 0 = default */
 	int64_t		 refused_generation;	/* 0 = none */
-	/* found */
-	struct target	 t;
+	/* Found: what the answer needs of the connection. The record is large, and this is cleared
+	 * for each call. */
+	struct {
+		struct id	id;
+		enum auth_type	auth_type;
+		enum conn_state	state;
+		enum err_id	cause;
+		char		name[NAME_MAX_LEN + 1], api_base[256], cause_text[160];
+	} c;
 	bool		 refreshed;		/* once per call */
 	bool		 again;			/* the key was asked for twice */
 };
@@ -59,21 +66,33 @@ token_object(struct request *r, struct err *e)
 {
 	struct token_get *a = r->args;
 
-	return object_find_connection(r, a->connection, true, &a->t, e);
+	struct target t;
+	int rc = object_find_connection(r, a->connection, true, &t, e);
+
+	if (rc != 0)
+		return rc;
+	a->c.id = t.c.id;
+	a->c.auth_type = t.c.auth_type;
+	a->c.state = t.c.state;
+	a->c.cause = t.c.cause;
+	strcpy(a->c.name, t.c.name);
+	strcpy(a->c.api_base, t.c.api_base);
+	strcpy(a->c.cause_text, t.c.cause_text);
+	return 0;
 }
 
 static int
 view(struct request *r, struct release_view *ret, struct err *e)
 {
 	struct token_get *a = r->args;
-	struct slice key = { a->t.c.id.b, sizeof a->t.c.id.b }, in;
+	struct slice key = { a->c.id.b, sizeof a->c.id.b }, in;
 	int rc = store_get(r->vault->store, TABLE_RELEASE, key, &in, NULL, e);
 
-	if (rc == V_NOT_FOUND && a->t.c.cause != ERR_NONE)
-		return err_name(e, a->t.c.cause, "%s", a->t.c.cause_text);
+	if (rc == V_NOT_FOUND && a->c.cause != ERR_NONE)
+		return err_name(e, a->c.cause, "%s", a->c.cause_text);
 	if (rc == V_NOT_FOUND)
 		return err_name(e, ERR_NOT_READY, "connection '%s' has no token yet: its sign-in "
-		    "was never finished", a->t.c.name);
+		    "was never finished", a->c.name);
 	if (rc != 0 || !release_view(in, ret))
 		return err_name(e, ERR_RECORD_CORRUPT, "the stored token is damaged");
 	return 0;
@@ -89,7 +108,7 @@ put_tail(struct request *r, const struct release_view *v)
 	const struct token_get *a = r->args;
 	char id[ID_TEXT];
 
-	id_text(&a->t.c.id, id);
+	id_text(&a->c.id, id);
 	buf_add_str(&r->out, ",\"expires\":");
 	buf_add_uint(&r->out, (uint64_t)v->expires, 1);
 	buf_add_str(&r->out, ",\"generation\":");
@@ -97,8 +116,8 @@ put_tail(struct request *r, const struct release_view *v)
 	buf_add_str(&r->out, ",\"connection\":\"");
 	buf_add_str(&r->out, id);
 	buf_add_str(&r->out, "\",\"api_base\":");
-	if (a->t.c.api_base[0] == '\0' ||
-	    !json_quote(&r->out, a->t.c.api_base, strlen(a->t.c.api_base)))
+	if (a->c.api_base[0] == '\0' ||
+	    !json_quote(&r->out, a->c.api_base, strlen(a->c.api_base)))
 		buf_add_str(&r->out, "null");
 	buf_add(&r->out, "}}", 3);		/* NUL included */
 }
@@ -112,7 +131,7 @@ open_into_answer(struct request *r, const struct release_view *v,
     const unsigned char *dek, uint64_t *checked, struct err *e)
 {
 	const struct token_get *a = r->args;
-	struct envelope_ctx ctx = { PURPOSE_RELEASE, r->vault->id, a->t.c.id, v->version };
+	struct envelope_ctx ctx = { PURPOSE_RELEASE, r->vault->id, a->c.id, v->version };
 	size_t len = envelope_plain_len(v->blob);
 	char *fragment;
 
@@ -151,7 +170,7 @@ open_with(struct request *r, const struct secret *dek, struct err *e)
 	if (rc != 0)
 		return rc;
 	if ((rc = open_into_answer(r, &v, dek->p, &checked, e)) == 0) {
-		dek_cache_put(r->vault->deks, &a->t.c.id, dek, boot_ms());
+		dek_cache_put(r->vault->deks, &a->c.id, dek, boot_ms());
 		return 0;
 	}
 	if (a->again)
@@ -181,16 +200,16 @@ token_serve(struct request *r, const struct release_view *v, struct err *e)
 	const unsigned char *dek;
 	uint64_t *checked;
 
-	dek = dek_cache_get(r->vault->deks, &a->t.c.id, boot_ms(), &checked);
+	dek = dek_cache_get(r->vault->deks, &a->c.id, boot_ms(), &checked);
 	if (dek != NULL && open_into_answer(r, v, dek, checked, e) == 0)
 		return 0;
 	/* A commit may be done whose done() has not come yet: the key of before opens nothing. */
 	if (dek != NULL)
-		dek_cache_forget(r->vault->deks, &a->t.c.id);
-	if (object_wrap(r->vault, &a->t.c.id, PURPOSE_RELEASE, &wrap, e) != 0)
+		dek_cache_forget(r->vault->deks, &a->c.id);
+	if (object_wrap(r->vault, &a->c.id, PURPOSE_RELEASE, &wrap, e) != 0)
 		return e->code;
 	request_defer(r);
-	hsm_unwrap(r->vault->hsm, &a->t.c.id, buf_slice(&wrap), unwrapped, r);
+	hsm_unwrap(r->vault->hsm, &a->c.id, buf_slice(&wrap), unwrapped, r);
 	return REQUEST_WAIT;
 }
 
@@ -238,7 +257,7 @@ refreshed(void *arg, int rc, const struct err *why)
 	    (uint64_t)a->refused_generation == v.generation))) {
 		struct err cause = *why;
 
-		err_detail(&cause, "connection", "%s", a->t.c.name);
+		err_detail(&cause, "connection", "%s", a->c.name);
 		request_resume(r, rc, &cause);
 		return;
 	}
@@ -254,7 +273,7 @@ renew(struct request *r)
 {
 	const struct token_get *a = r->args;
 	struct vault *v = r->vault;
-	struct id id = a->t.c.id;
+	struct id id = a->c.id;
 	bool counts = a->refused_generation > 0 && attempt_find(v, &id) == NULL;
 
 	request_defer(r);
@@ -273,16 +292,16 @@ token_run(struct request *r, struct err *e)
 		return e->code;
 	if (good_enough(a, &v))
 		return token_serve(r, &v, e);
-	if (a->t.c.auth_type != AUTH_OAUTH2_CODE) {
+	if (!(auth_type_flags(a->c.auth_type) & AUTH_RENEWS)) {
 		if (alive(&v) && a->refused_generation == 0)
 			return token_serve(r, &v, e);
 		return err_name(e, ERR_KEY_REJECTED, "the static token of '%s' was refused and "
-		    "cannot be renewed", a->t.c.name);
+		    "cannot be renewed", a->c.name);
 	}
 	if (a->refused_generation > 0 &&
-	    !limits_may_renew(&r->vault->limits, &a->t.c.id, boot_ms()))
+	    !limits_may_renew(&r->vault->limits, &a->c.id, boot_ms()))
 		return err_name(e, ERR_BUSY, "the token of '%s' was renewed %d times within a minute "
-		    "because an API refused it: it is not the token", a->t.c.name, RENEWALS_MAX);
+		    "because an API refused it: it is not the token", a->c.name, RENEWALS_MAX);
 	renew(r);
 	return REQUEST_WAIT;
 }

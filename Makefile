@@ -8,7 +8,7 @@ help:		## this list
 
 # ---- sources: a wildcard where a folder is one program, a list where it is not
 src = $(filter-out $(1)/test-%.c $(1)/main.c,$(wildcard $(1)/*.c))
-JSON_SRC     := common/json.c common/json_where.c
+JSON_SRC     := common/json.c common/json_where.c common/jsonpath.c
 COMMON_SRC   := $(filter-out $(JSON_SRC),$(call src,common))
 CATALOGUE_SRC := $(call src,connectors)
 POLICY_SRC   := $(call src,policy)

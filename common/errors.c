@@ -4,6 +4,8 @@
  */
 #include "common/errors.h"
 
+#include <string.h>
+
 #define VAULT "vaultd.Vault."
 #define CONNS "vaultd.Connections."
 #define TOKEN "vaultd.Tokens."
@@ -158,6 +160,27 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_OPERATOR_REQUIRED] = { VAULT "OperatorRequired", V_DENIED, OWNER_APPLIANCE, false,
 	    "Ask an operator of this vault: root, or a member of operator_group of "
 	    "vaultd.conf." },
+	[ERR_CLIENT_SECRET_EXPIRED] = { TOKEN "ClientSecretExpired", V_PROVIDER, OWNER_ADMIN,
+	    false, "The owner of the OAuth app must create a new client secret at the provider and "
+	    "give it to the vault (`vaultctl app set-secret`); connections then go on." },
+	[ERR_CLIENT_AUTH_ENCODING] = { TOKEN "ClientAuthEncoding", V_PROVIDER, OWNER_ADMIN, false,
+	    "The client secret has characters that providers decode differently: register the app "
+	    "with --client-auth post, or make another secret." },
+	[ERR_CLOCK_SKEW] = { TOKEN "ClockSkew", V_PROVIDER, OWNER_APPLIANCE, true,
+	    "An operator must set this machine's clock right (NTP)." },
+	[ERR_PASSWORD_REJECTED] = { TOKEN "PasswordRejected", V_PROVIDER, OWNER_CALLER, false,
+	    "Give the right password; the vault stops after two tries, or the account would be "
+	    "locked. Accounts with MFA or single sign-on cannot use this type." },
+	[ERR_KEY_EXPIRED] = { CONNS "KeyExpired", V_PROVIDER, OWNER_CALLER, false,
+	    "Create a new key at the provider, and give it to the connection." },
+	[ERR_CERT_EXPIRED] = { TOKEN "CertExpired", V_PROVIDER, OWNER_ADMIN, false,
+	    "The owner of the OAuth app must have the client certificate renewed." },
+	[ERR_CERT_REJECTED] = { TOKEN "CertRejected", V_PROVIDER, OWNER_ADMIN, false,
+	    "The owner of the OAuth app must register this vault's client certificate at the "
+	    "provider." },
+	[ERR_UNREACHABLE_PROXY] = { TOKEN "UnreachableProxy", V_UNAVAILABLE, OWNER_APPLIANCE, true,
+	    "An operator must check `proxy` of vault-egress.conf, and that the proxy lets this "
+	    "host through." },
 };
 
 static const enum err_id by_class[] = {
@@ -184,6 +207,36 @@ err_row_of(const struct err *e)
 	if (e->code > 0 && e->code < sizeof by_class / sizeof *by_class)
 		return err_row(by_class[e->code]);
 	return &rows[ERR_INTERNAL];
+}
+
+bool
+err_of_provider(unsigned id)
+{
+	switch (id) {
+	case ERR_GRANT_LOST_IN_TRANSIT:		/* what the vault finds out by itself */
+	case ERR_HOST_NOT_ALLOWED:
+	case ERR_SIGNIN_LOST:
+		return false;
+	case ERR_PROVIDER_DOWN:
+		return true;
+	default:
+		return id != ERR_NONE && id < ERR_MAX && rows[id].code == V_PROVIDER;
+	}
+}
+
+const char *
+err_short_name(unsigned id)
+{
+	return strrchr(err_row(id)->name, '.') + 1;
+}
+
+unsigned
+err_by_short_name(const char *name)
+{
+	for (unsigned i = 1; i < ERR_MAX; i++)
+		if (err_of_provider(i) && strcmp(err_short_name(i), name) == 0)
+			return i;
+	return ERR_NONE;
 }
 
 const char *

@@ -83,6 +83,14 @@ enum err_id {
 	ERR_WRONG_TENANT,
 	ERR_OPERATOR_REQUIRED,
 	ERR_SIGNIN_LOST,
+	ERR_CLIENT_SECRET_EXPIRED,
+	ERR_CLIENT_AUTH_ENCODING,	/* a secret with reserved characters, refused with Basic */
+	ERR_CLOCK_SKEW,
+	ERR_PASSWORD_REJECTED,
+	ERR_KEY_EXPIRED,
+	ERR_CERT_EXPIRED,	/* the client's certificate */
+	ERR_CERT_REJECTED,
+	ERR_UNREACHABLE_PROXY,
 	ERR_MAX,
 };
 
@@ -99,6 +107,13 @@ const struct err_row *err_row(unsigned id);
 
 /* The row that describes E: its own, or the shared one that fits its class. */
 const struct err_row *err_row_of(const struct err *e);
+
+/* Can a provider's answer mean ID? What a connector's `error_map` may say. */
+bool err_of_provider(unsigned id);
+/* The last part of the row's name: "GrantRevoked". */
+const char *err_short_name(unsigned id);
+/* The id of that, of those a provider's answer can mean; ERR_NONE: there is none. */
+unsigned err_by_short_name(const char *name);
 
 /* "caller", "admin", "provider", "appliance". */
 const char *err_owner_name(enum err_owner owner);

@@ -12,29 +12,25 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
+#include "common/jsonpath.h"
 #include "common/scope.h"
 #include "common/suggest.h"
 #include "connectors/keys.h"
+#include "connectors/reader.h"
 
 #define FILE_MAX	(256u << 10)
 
 /* ---- one file being read */
 
-struct reader {
-	const char	*file;
-	struct slice	 text;
-	struct connector *c;
-	struct err	*e;
-};
-
-static int
-bad(struct reader *r, const char *pointer, bool key, const char *what)
+int
+reader_bad(struct reader *r, const char *pointer, bool key, const char *what)
 {
 	return json_err_at(r->e, ERR_CONNECTOR_INVALID, r->file, r->text, pointer, key, "%s",
 	    what);
 }
 
-#define at(base, off, type) ((type *)(void *)((char *)(base) + (off)))
+#define at reader_at
+#define bad reader_bad
 
 static int
 read_str(struct reader *r, const struct connector_key *k, const char *ptr, json_t *v)
@@ -126,11 +122,11 @@ static int
 unknown_key(struct reader *r, const char *ptr, const char *name,
     const struct connector_key *keys)
 {
-	const char *names[64], *suggestion;
+	const char *names[128], *suggestion;
 	size_t n = 0;
 	char close[SUGGEST_TEXT], text[200];
 
-	while (n < 64 && keys[n].name != NULL) {
+	while (n < 128 && keys[n].name != NULL) {
 		names[n] = keys[n].name;
 		n++;
 	}
@@ -172,6 +168,16 @@ read_value(struct reader *r, const struct connector_key *k, const char *ptr, jso
 		return read_auth_types(r, ptr, v);
 	case K_VARS:
 		return read_vars(r, ptr, v);
+	case K_PATH:
+		if (!json_is_string(v) || !jsonpath_valid(json_string_value(v)))
+			return bad(r, ptr, false, "expected a path like `a.b`, `a[0].b` or `/a/b`");
+		return read_str(r, k, ptr, v);
+	case K_PATHS:
+		return read_paths(r, k, ptr, v);
+	case K_CAPTURE:
+		return read_captures(r, ptr, v);
+	case K_ERROR_MAP:
+		return read_error_map(r, ptr, v);
 	}
 	return bad(r, ptr, true, "key without a type");
 }
@@ -263,6 +269,8 @@ check_template(struct reader *r, const char *key, const char *template)
 		/* {client_id} is known of every app; revocation URLs use it. */
 		if (n == 9 && memcmp(p + 1, "client_id", 9) == 0)
 			continue;
+		if (strcmp(key, "api_base") == 0 && connector_capture_find(r->c, p + 1, n) != NULL)
+			continue;
 		if (var_find(r->c, p + 1, n) == NULL) {
 			snprintf(text, sizeof text, "{%.*s} is not one of `variables`", (int)(n > 60 ?
 			    60 : n), p + 1);
@@ -320,6 +328,11 @@ check_whole(struct reader *r)
 		return bad(r, "/account_from", true, "`account_from` needs `account_member`");
 	if (c->account_from == ACCOUNT_PROBE && c->probe_url == NULL)
 		return bad(r, "/account_from", true, "`account_from: probe` needs `probe_url`");
+	for (size_t i = 0; i < c->nreply_success; i++)
+		if (!jsonpath_valid(c->reply_success[i].name))
+			return bad(r, "/reply_success", false, "expected paths like `a.b` or `/a/b`");
+	if (check_captures(r) != 0)
+		return r->e->code;
 	return check_templates(r);
 }
 
@@ -411,9 +424,9 @@ void
 connector_done(struct connector *c)
 {
 	for (const struct connector_key *k = connector_keys; k->name != NULL; k++) {
-		if (k->type == K_STR || k->type == K_URL)
+		if (k->type == K_STR || k->type == K_URL || k->type == K_PATH)
 			free(*at(c, k->offset, char *));
-		else if (k->type == K_STRINGS)
+		else if (k->type == K_STRINGS || k->type == K_PATHS)
 			for (size_t i = 0; i < *at(c, k->count, size_t); i++)
 				free(at(c, k->offset, char *)[i]);
 		else if (k->type == K_PAIRS)
@@ -425,6 +438,8 @@ connector_done(struct connector *c)
 		free(c->var[i].dflt);
 		free(c->var[i].suffix);
 	}
+	captures_done(c);
+	error_map_done(c);
 	free(c->file);
 	*c = (struct connector){ 0 };
 }

@@ -25,6 +25,8 @@ enum revoke_style {
 enum account_from { ACCOUNT_NONE, ACCOUNT_ID_TOKEN, ACCOUNT_ANSWER, ACCOUNT_PROBE };
 
 #define CONNECTOR_LIST 16
+#define CONNECTOR_PATHS 8
+#define CONNECTOR_ERRORS 32
 
 struct name_value { char *name, *value; };
 
@@ -34,6 +36,33 @@ struct connector_var {
 	char	*dflt;		/* may be NULL: then required */
 	char	*suffix;	/* the expanded host must end in it; NULL = any host (on-premises) */
 	bool	 url;		/* an https URL (issuer), not a host label */
+};
+
+/* How long something lives, as the answer says it; AUTO: seconds, and of a time its size tells. */
+enum expiry_unit {
+	EXPIRY_AUTO, EXPIRY_S, EXPIRY_MS, EXPIRY_EPOCH_S, EXPIRY_EPOCH_MS, EXPIRY_ISO8601,
+	EXPIRY_D_HH_MM,
+};
+
+/* A member of the answer, or a parameter of the callback, that is kept beside the tokens. */
+enum capture_type {
+	CAPTURE_TEXT,		/* for people */
+	CAPTURE_ID,		/* letters, digits, '-', '_', '.', '~' */
+	CAPTURE_URL,		/* https, on one of `hosts` */
+};
+struct connector_capture {
+	char		*name, *path;
+	bool		 from_callback;
+	enum capture_type type;
+	char		*hosts[CONNECTOR_LIST];	/* whole, or what they end in (".a.com") */
+	size_t		 nhosts;
+};
+
+/* A provider's name of an error, or "http_403" for an answer without one; what it means. */
+struct connector_error {
+	char		*name;
+	bool		 refresh, code;		/* at a refresh, at the exchange of a code */
+	unsigned	 id;			/* enum err_id */
 };
 
 struct connector {
@@ -77,8 +106,23 @@ struct connector {
 	char		*pat_url;		/* where a person makes one */
 	bool		 loopback_any_port;	/* RFC 8252 section 7.3 */
 	bool		 redirect_https_only;
-	struct name_value capture[4];		/* name in captured vars <- path in the answer */
+	struct connector_capture capture[EX_VARS];
 	size_t		 ncapture;
+	/* Where the answer has what (common/jsonpath.h); no paths: where RFC 6749 has it. */
+	char		*reply_root[CONNECTOR_PATHS];	/* the first with an access token counts */
+	size_t		 nreply_root;
+	char		*reply_access_token, *reply_refresh_token, *reply_id_token,
+			*reply_token_type, *reply_scope;
+	char		*reply_expires, *reply_refresh_expires;
+	enum expiry_unit reply_expires_unit, reply_refresh_expires_unit;
+	struct name_value reply_success[4];	/* path, and the text its value must have */
+	size_t		 nreply_success;
+	char		*reply_error[CONNECTOR_PATHS];
+	size_t		 nreply_error;
+	char		*reply_error_text[CONNECTOR_PATHS];
+	size_t		 nreply_error_text;
+	struct connector_error error_map[CONNECTOR_ERRORS];
+	size_t		 nerror_map;
 	char		*unverified;		/* what of this file nobody has checked; NULL */
 };
 
@@ -103,14 +147,24 @@ void catalogue_done(struct catalogue *c);
 const char **catalogue_ids(const struct catalogue *c);
 const struct connector *catalogue_find(const struct catalogue *c, const char *id);
 
+/* NULL: nothing of this name (LEN bytes) is captured. */
+const struct connector_capture *connector_capture_find(const struct connector *c,
+    const char *name, size_t len);
+/* What C says a provider's error NAME means, at a refresh or at the exchange of a code; ERR_NONE:
+ * nothing. C may be NULL. */
+unsigned connector_error(const struct connector *c, const char *name, bool refresh);
+
 /*
  * Expands {name} in TEMPLATE from VARS and the variables' defaults. Values are host
  * labels ([A-Za-z0-9.-]) unless the variable is a url; the result must be https (or
  * http on loopback never) and end in the variable's suffix. Errors: ERR_INVALID_PARAMETER
- * naming the variable.
+ * naming the variable. Names of captures stay as they are: connector_fill().
  */
 int connector_expand(const struct connector *c, const char *template,
     const struct ex_vars *vars, char *ret, size_t cap, struct err *e);
+/* Puts what was captured (and checked then) in the place of {name}. FALSE: one is missing, or the
+ * whole does not fit; RET is not whole then. */
+bool connector_fill(const char *template, const struct ex_vars *captured, char *ret, size_t cap);
 /* Every one of VARS is one of C's variables. Errors: ERR_INVALID_PARAMETER naming it, with what was
  * probably meant. */
 int connector_check_vars(const struct connector *c, const struct ex_vars *vars, struct err *e);

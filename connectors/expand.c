@@ -79,10 +79,14 @@ connector_expand(const struct connector *c, const char *template,
 
 		if (*p == '{') {
 			skip = strcspn(p, "}") + 1;
+			v = p;
+			len = skip;
+		}
+		if (*p == '{' && connector_capture_find(c, p + 1, skip - 2) == NULL) {
 			if (value_of(c, p + 1, skip - 2, vars, &v, e) != 0)
 				return e->code;
 			len = strlen(v);
-		} else {
+		} else if (*p != '{') {
 			v = p;
 		}
 		if (n + len >= sizeof out || n + len >= cap)
@@ -92,10 +96,36 @@ connector_expand(const struct connector *c, const char *template,
 		p += skip;
 	}
 	out[n] = '\0';
-	if (strncmp(out, "https://", 8) != 0)
+	if (strncmp(out, "https://", 8) != 0 && *out != '{')
 		return err_name(e, ERR_INVALID_PARAMETER, "the expanded URL is not https");
 	memcpy(ret, out, n + 1);
 	return 0;
+}
+
+bool
+connector_fill(const char *template, const struct ex_vars *captured, char *ret, size_t cap)
+{
+	char name[EX_NAME];
+	size_t n = 0;
+
+	for (const char *p = template; *p != '\0' && n < cap;) {
+		size_t len = *p == '{' ? strcspn(p, "}") : 0;
+		const char *v = NULL;
+
+		if (len > 0 && p[len] == '}' && len <= sizeof name) {
+			snprintf(name, sizeof name, "%.*s", (int)len - 1, p + 1);
+			if ((v = ex_var(captured, name)) == NULL || *v == '\0')
+				return false;
+			n += (size_t)snprintf(ret + n, cap - n, "%s", v);
+			p += len + 1;
+		} else {
+			ret[n++] = *p++;
+		}
+	}
+	if (n >= cap)
+		return false;
+	ret[n] = '\0';
+	return true;
 }
 
 int

@@ -6,6 +6,7 @@
 #include "connectors/catalogue.h"
 
 #define AT(m) offsetof(struct connector, m)
+#define EXPIRY_UNITS { "auto", "s", "ms", "epoch_s", "epoch_ms", "iso8601", "d_hh_mm" }
 
 const struct connector_key connector_keys[] = {
 	{ "id", K_STR, AT(id), 0, 0, { 0 } },
@@ -51,7 +52,22 @@ const struct connector_key connector_keys[] = {
 	{ "pat_url", K_URL, AT(pat_url), 0, 0, { 0 } },
 	{ "loopback_any_port", K_BOOL, AT(loopback_any_port), 0, 0, { 0 } },
 	{ "redirect_https_only", K_BOOL, AT(redirect_https_only), 0, 0, { 0 } },
-	{ "capture", K_PAIRS, AT(capture), AT(ncapture), 4, { 0 } },
+	{ "capture", K_CAPTURE, 0, 0, 0, { 0 } },
+	{ "reply_root", K_PATHS, AT(reply_root), AT(nreply_root), 0, { 0 } },
+	{ "reply_access_token", K_PATH, AT(reply_access_token), 0, 0, { 0 } },
+	{ "reply_refresh_token", K_PATH, AT(reply_refresh_token), 0, 0, { 0 } },
+	{ "reply_id_token", K_PATH, AT(reply_id_token), 0, 0, { 0 } },
+	{ "reply_token_type", K_PATH, AT(reply_token_type), 0, 0, { 0 } },
+	{ "reply_scope", K_PATH, AT(reply_scope), 0, 0, { 0 } },
+	{ "reply_expires", K_PATH, AT(reply_expires), 0, 0, { 0 } },
+	{ "reply_expires_unit", K_ENUM, AT(reply_expires_unit), 0, 0, EXPIRY_UNITS },
+	{ "reply_refresh_expires", K_PATH, AT(reply_refresh_expires), 0, 0, { 0 } },
+	{ "reply_refresh_expires_unit", K_ENUM, AT(reply_refresh_expires_unit), 0, 0,
+	    EXPIRY_UNITS },
+	{ "reply_success", K_PAIRS, AT(reply_success), AT(nreply_success), 4, { 0 } },
+	{ "reply_error", K_PATHS, AT(reply_error), AT(nreply_error), 0, { 0 } },
+	{ "reply_error_text", K_PATHS, AT(reply_error_text), AT(nreply_error_text), 0, { 0 } },
+	{ "error_map", K_ERROR_MAP, 0, 0, 0, { 0 } },
 	{ "unverified", K_STR, AT(unverified), 0, 0, { 0 } },
 	{ 0 },
 };

@@ -8,13 +8,16 @@
 
 enum connector_key_type {
 	K_STR, K_URL, K_UINT, K_BOOL, K_ENUM, K_STRINGS, K_PAIRS, K_AUTH_TYPES, K_VARS,
+	K_PATH,		/* one path of common/jsonpath.h */
+	K_PATHS,	/* one, or an array of them */
+	K_CAPTURE, K_ERROR_MAP,
 };
 
 struct connector_key {
 	const char		*name;
 	enum connector_key_type	 type;
 	size_t			 offset, count, max;
-	const char		*words[8];
+	const char		*words[10];
 };
 
 extern const struct connector_key connector_keys[];	/* ends with a zeroed row */

@@ -41,6 +41,25 @@ TEST(mistakes_say_where_and_what)
 		{ "{\"name\":\"X\"}", "`id` is required" },
 		{ "{\"id\":\"x\",\"name\":\"X\",\"version\":1,\"auth_types\":[\"oauth2_code\"]}",
 		    "needs `authorization_url`" },
+		{ "{" MIN ",\"reply_access_token\":\"a..b\"}", "expected a path" },
+		{ "{" MIN ",\"reply_error\":[\"error\",\"/a~2\"]}", "expected a path" },
+		{ "{" MIN ",\"reply_expires_unit\":\"weeks\"}", "auto s ms epoch_s" },
+		{ "{" MIN ",\"reply_success\":{\"a[\":\"true\"}}", "expected paths" },
+		{ "{" MIN ",\"capture\":{\"t\":\"authed.refresh_token\"}}", "never captured" },
+		{ "{" MIN ",\"capture\":{\"t\":{\"path\":\"u\",\"type\":\"url\"}}}", "has `hosts`" },
+		{ "{" MIN ",\"capture\":{\"t\":{\"path\":\"u\",\"type\":\"url\",\"hosts\":"
+		    "[\"https://a.example\"]}}}", "host names in lower case" },
+		{ "{" MIN ",\"capture\":{\"t\":{\"path\":\"u\",\"source\":\"x\"}}}", "path, from" },
+		{ "{" MIN ",\"capture\":{\"a b\":\"u\"}}", "letters, digits" },
+		{ "{" MIN ",\"capture\":{\"u\":\"u\"},\"api_base\":\"https://a.example/{u}\"}",
+		    "cannot be part of a URL" },
+		{ "{" MIN ",\"capture\":{\"u\":{\"path\":\"u\",\"type\":\"url\",\"hosts\":"
+		    "[\".a.example\"]}},\"api_base\":\"https://{u}/api\"}", "at the beginning" },
+		{ "{" MIN ",\"capture\":{\"h\":\"h\"},\"variables\":{\"h\":{}}}", "one of `variables`" },
+		{ "{" MIN ",\"error_map\":{\"bad_token\":\"GrantRevokd\"}}", "did you mean "
+		    "'GrantRevoked'?" },
+		{ "{" MIN ",\"error_map\":{\"bad_token\":\"Sealed\"}}", "not an error that" },
+		{ "{" MIN ",\"error_map\":{\"refresh:\":\"GrantRevoked\"}}", "1 to 63 bytes" },
 		{ "[]", "a connector is an object" }, { "{", "f.json:1:" },
 	};
 	struct connector c;
@@ -118,6 +137,47 @@ TEST(a_variable_that_there_is_not_is_named)
 	T_HAS(e.text, "did you mean 'issuer'?");
 	snprintf(v.v[0].name, EX_NAME, "issuer");
 	T_DO(connector_check_vars(&c, &v, &e), e);
+	connector_done(&c);
+}
+
+/* Row 48: the API's address may be learned from the provider. */
+TEST(row_48_what_is_captured_is_filled_in_later)
+{
+	static const char text[] = "{" MIN ",\"api_base\":\"{site}/v3/{host}/{realm}\",\"variables\":"
+	    "{\"host\":{\"default\":\"h\"}},\"capture\":{\"site\":{\"path\":\"u\",\"type\":\"url\","
+	    "\"hosts\":[\".a.example\"]},\"realm\":{\"path\":\"r\",\"from\":\"callback\",\"type\":"
+	    "\"id\"}}}";
+	struct connector c = { 0 };
+	struct ex_vars none = { 0 }, got = { .n = 1, .v = { { "site", "https://x.a.example" } } };
+	char half[EX_URL], out[EX_URL];
+	struct err e = { 0 };
+
+	T_DO(connector_parse("f.json", (struct slice){ text, sizeof text - 1 }, &c, &e), e);
+	T_DO(connector_expand(&c, c.api_base, &none, half, sizeof half, &e), e);
+	T_STR(half, "{site}/v3/h/{realm}");
+	T_NOT(connector_fill(half, &got, out, sizeof out));
+	got.n = 2;
+	strcpy(got.v[1].name, "realm");
+	strcpy(got.v[1].value, "42");
+	T_OK(connector_fill(half, &got, out, sizeof out));
+	T_STR(out, "https://x.a.example/v3/h/42");
+	T_NOT(connector_fill(half, &got, out, 10));
+	connector_done(&c);
+}
+
+TEST(what_a_provider_calls_an_error_may_depend_on_the_request)
+{
+	static const char text[] = "{" MIN ",\"error_map\":{\"refresh:gone\":\"GrantRevoked\","
+	    "\"code:gone\":\"CodeRejected\",\"busy\":\"Throttled\"}}";
+	struct connector c = { 0 };
+	struct err e = { 0 };
+
+	T_DO(connector_parse("f.json", (struct slice){ text, sizeof text - 1 }, &c, &e), e);
+	T_EQ(connector_error(&c, "gone", true), ERR_GRANT_REVOKED);
+	T_EQ(connector_error(&c, "gone", false), ERR_CODE_REJECTED);
+	T_EQ(connector_error(&c, "busy", false), ERR_THROTTLED);
+	T_EQ(connector_error(&c, "refresh:gone", true), ERR_NONE);
+	T_EQ(connector_error(NULL, "busy", true), ERR_NONE);
 	connector_done(&c);
 }
 

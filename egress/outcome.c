@@ -200,8 +200,9 @@ seal_tokens(struct egress *x, const struct flight *f, const struct connector *c,
 	ret->expires_in_s = expiry(f, c, p);
 	ret->refresh_expires_in_s = p->refresh_expires_in_s;
 	snprintf(ret->scope, sizeof ret->scope, "%s", p->scope);
-	snprintf(ret->api_base, sizeof ret->api_base, "%s", f->d.api_base);
 	ret->captured = p->captured;
+	if (!connector_fill(f->d.api_base, &p->captured, ret->api_base, sizeof ret->api_base))
+		ret->api_base[0] = '\0';	/* vaultd keeps what it has */
 	memcpy(ret->fingerprint_sent, f->sent_print, sizeof f->sent_print);
 	memcpy(ret->fingerprint, f->sent_print, sizeof f->sent_print);
 	if (seal_fragment(x, f, p, ret, e) != 0)

@@ -284,7 +284,7 @@ capture(json_t *o, const struct connector *c, struct reply *r)
 	for (size_t i = 0; i < c->ncapture && r->captured.n < EX_VARS; i++) {
 		char value[256] = "";
 
-		take_public(o, c->capture[i].value, r, value, sizeof value);
+		take_public(o, c->capture[i].path, r, value, sizeof value);
 		if (value[0] == '\0' || strlen(c->capture[i].name) >= EX_NAME)
 			continue;
 		snprintf(r->captured.v[r->captured.n].name, EX_NAME, "%s", c->capture[i].name);

@@ -267,7 +267,8 @@ pat_perform(struct job *j, struct err *e)
 	if (rc == 0)
 		rc = keys_seal(j->x, PURPOSE_RELEASE, &s->q.connection, s->q.release_version, &dek,
 		    (struct slice){ text.p, text.len }, &res.release_blob, e);
-	snprintf(res.api_base, sizeof res.api_base, "%s", s->d.api_base);
+	if (!connector_fill(s->d.api_base, &res.captured, res.api_base, sizeof res.api_base))
+		res.api_base[0] = '\0';
 	if (rc == 0)
 		exchange_result_put(&j->answer, &res);
 	exchange_result_done(&res);

@@ -194,7 +194,8 @@ TEST(what_is_captured_is_never_a_grant_secret)
 	static char team[] = "team", id[] = "team.id", copy[] = "copy", inner[] = "copy",
 	    rt[] = "rt", path[] = "deep.refresh_token", member[] = "owner";
 	struct connector c = { .account_from = ACCOUNT_ANSWER, .account_member = member,
-		.capture = { { team, id }, { copy, inner }, { rt, path } }, .ncapture = 3 };
+		.capture = { { .name = team, .path = id }, { .name = copy, .path = inner },
+			{ .name = rt, .path = path } }, .ncapture = 3 };
 	char secret[400], body[2000];
 	struct reply r = { 0 };
 	struct err e = { 0 };

@@ -22,7 +22,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static const char *const types[] = { "application/json", "text/html", "text/plain", "" };
 	static char member[] = "team.id", capture[] = "a.b", name[] = "x";
 	struct connector c = { .account_from = ACCOUNT_ANSWER, .account_member = member,
-		.capture = { { name, capture } }, .ncapture = 1 };
+		.capture = { { .name = name, .path = capture } }, .ncapture = 1 };
 	struct reply r = { 0 };
 	struct id_claims claims;
 	struct err e;

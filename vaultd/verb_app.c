@@ -1,6 +1,5 @@
 /*
- * verb_app.c - vaultd.Apps: the organisation's own OAuth apps. The client secret goes to
- * egress once, which seals it behind the expanded destination; nothing reads it back.
+ * verb_app.c - vaultd.Apps: the organisation's own OAuth apps. Their secrets: verb_app_secret.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,22 +10,10 @@
 #include "common/role.h"
 #include "common/scope.h"
 #include "vaultd/conn.h"
-#include "vaultd/egress.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
+#include "vaultd/verb_app.h"
 #include "vaultd/verbs.h"
-
-struct app_args {
-	const char	*name, *connector, *client_id, *client_auth, *redirect_uri, *owner,
-			*purpose;
-	struct secret	 client_secret;
-	struct strings	 scopes;
-	struct ex_vars	 variables;
-	int64_t		 rotate_by;
-	/* found or made */
-	struct app	 a;
-	uint64_t	 generation;
-};
 
 static struct slice
 id_key(const struct id *id)
@@ -34,7 +21,7 @@ id_key(const struct id *id)
 	return (struct slice){ id->b, sizeof id->b };
 }
 
-static void
+void
 app_args_done(void *args)
 {
 	struct app_args *a = args;
@@ -43,7 +30,7 @@ app_args_done(void *args)
 	app_done(&a->a);
 }
 
-static int
+int
 app_object(struct request *r, struct err *e)
 {
 	struct app_args *a = r->args;
@@ -57,7 +44,7 @@ app_object(struct request *r, struct err *e)
 	return 0;
 }
 
-static void
+void
 app_reply(struct request *r)
 {
 	struct app_args *a = r->args;
@@ -70,68 +57,12 @@ app_reply(struct request *r)
 		r->reply = json_pack("{s:o}", "app", object_app_json(&a->a, a->generation));
 }
 
-/* ---- sealing, for Add and SetSecret */
-
-static void
-take_destination(struct app *app, const struct seal_app_result *res)
+int
+app_invalid(struct err *e, const char *parameter, const char *text)
 {
-	app->connector_version = res->connector_version;
-	snprintf(app->authorization_url, sizeof app->authorization_url, "%s",
-	    res->authorization_url);
-	snprintf(app->token_url, sizeof app->token_url, "%s", res->token_url);
-	snprintf(app->issuer, sizeof app->issuer, "%s", res->issuer);
-	app->iss_required = res->iss_required;
-}
-
-static int
-seal_store(struct request *r, struct slice body, struct err *e)
-{
-	struct app_args *a = r->args;
-	AUTO(seal_app_result) res = { 0 };
-	struct app *app = &a->a;
-
-	if (seal_app_result_get(body, &res, e) != 0)
-		return e->code;
-	buf_done(&app->blob);
-	app->blob = buf_take(&res.blob);
-	if (a->generation == EXPECT_ABSENT)
-		take_destination(app, &res);
-	r->after = app_reply;
-	if (object_put_wrap(r->vault, &r->changes, &app->id, PURPOSE_GRANT,
-		buf_slice(&res.wrap), e) != 0)
-		return e->code;
-	return object_put_app(r->vault, &r->changes, app, a->generation, e);
-}
-
-static void
-sealed(void *arg, int rc, struct slice body, struct err *e)
-{
-	struct request *r = arg;
-
-	if (rc == 0)
-		rc = seal_store(r, body, e);
-	request_resume(r, rc, e);
-}
-
-/* OLD: what there is, for an app that gets another secret; or zero. */
-static int
-ask_seal(struct request *r, const struct sealed *old)
-{
-	struct app_args *a = r->args;
-	struct seal_app q = { .app = a->a.id, .version = a->a.version, .vars = a->a.vars,
-		.old = *old };
-	AUTO(msg) m = { 0 };
-
-	snprintf(q.connector, sizeof q.connector, "%s", a->a.connector);
-	snprintf(q.client_id, sizeof q.client_id, "%s", a->a.client_id);
-	snprintf(q.client_auth, sizeof q.client_auth, "%s", a->a.client_auth);
-	q.client_secret = secret_take(&a->client_secret);
-	msg_secret(&m);
-	seal_app_put(&m, &q);
-	seal_app_done(&q);
-	request_defer(r);
-	egress_call(r->vault->egress, EGRESS_SEAL_APP, &m, EGRESS_SHORT_MS, sealed, r);
-	return REQUEST_WAIT;
+	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
+	err_detail(e, "parameter", "%s", parameter);
+	return e->code;
 }
 
 /* ---- Add */
@@ -165,21 +96,13 @@ add_object(struct request *r, struct err *e)
 }
 
 static int
-invalid(struct err *e, const char *parameter, const char *text)
-{
-	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
-	err_detail(e, "parameter", "%s", parameter);
-	return e->code;
-}
-
-static int
 fill_scopes(struct app_args *a, struct err *e)
 {
 	for (size_t i = 0; i < a->scopes.n; i++) {
 		if (!scope_valid(a->scopes.v[i]))
-			return invalid(e, "scopes", "a scope must not be empty or hold spaces");
+			return app_invalid(e, "scopes", "a scope must not be empty or hold spaces");
 		if (!scope_add(a->a.scope, sizeof a->a.scope, a->scopes.v[i]))
-			return invalid(e, "scopes", "the scopes are too many");
+			return app_invalid(e, "scopes", "the scopes are too many");
 	}
 	return 0;
 }
@@ -214,10 +137,10 @@ fill_redirect(struct request *r, struct app_args *a, const struct connector *k, 
 		snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s/%s",
 		    r->vault->conf.redirect_base, id);
 	if (!is_redirect(a->a.redirect_uri))
-		return invalid(e, "redirect_uri",
+		return app_invalid(e, "redirect_uri",
 		    "a redirect URI is https, or http on a loopback address");
 	if (k->redirect_https_only && strncmp(a->a.redirect_uri, "https://", 8) != 0)
-		return invalid(e, "redirect_uri", "this provider takes https redirect URIs alone: "
+		return app_invalid(e, "redirect_uri", "this provider takes https redirect URIs alone: "
 		    "name one of yours, and paste the address at which the browser ends");
 	return 0;
 }
@@ -254,12 +177,12 @@ add_run(struct request *r, struct err *e)
 	if (fill_scopes(a, e) != 0 || fill_redirect(r, a, k, e) != 0)
 		return e->code;
 	if (app->rotate_by != 0 && app->rotate_by <= app->created)
-		return invalid(e, "rotate_by", "the day by which the secret must be replaced is over");
+		return app_invalid(e, "rotate_by", "the day by which the secret must be replaced is over");
 	a->generation = EXPECT_ABSENT;
 	changes_put(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ app->name, strlen(app->name) }, EXPECT_ABSENT,
 	    (struct slice){ app->id.b, sizeof app->id.b });
-	return ask_seal(r, &(struct sealed){ 0 });
+	return app_seal(r, &(struct sealed){ 0 });
 }
 
 const struct verb verb_app_add = {
@@ -272,41 +195,6 @@ const struct verb verb_app_add = {
 	.args_done = app_args_done,
 	.object = add_object,
 	.run = add_run,
-};
-
-/* ---- SetSecret */
-
-static const struct field set_secret_fields[] = {
-	{ "app", F_STR, offsetof(struct app_args, name), true, NAME_MAX_LEN },
-	{ "client_secret", F_SECRET, offsetof(struct app_args, client_secret), true, 8192 },
-	{ 0 },
-};
-
-static int
-set_secret_run(struct request *r, struct err *e)
-{
-	struct app_args *a = r->args;
-	struct app *app = &a->a;
-	AUTO(buf) wrap = { 0 };
-	struct sealed old = { app->id, app->version, buf_slice(&app->blob), { 0 } };
-
-	if (object_wrap(r->vault, &app->id, PURPOSE_GRANT, &wrap, e) != 0)
-		return e->code;
-	old.wrap = buf_slice(&wrap);
-	app->version++;
-	return ask_seal(r, &old);
-}
-
-const struct verb verb_app_set_secret = {
-	.method = "vaultd.Apps.SetSecret",
-	.help = "a new client secret for an OAuth app",
-	.action = ACT_APP_EDIT,
-	.flags = VERB_CHANGE | VERB_UNSEALED | VERB_HSM,
-	.fields = set_secret_fields,
-	.args_size = sizeof(struct app_args),
-	.args_done = app_args_done,
-	.object = app_object,
-	.run = set_secret_run,
 };
 
 /* ---- List, Show */

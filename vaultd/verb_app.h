@@ -1,0 +1,32 @@
+/*
+ * verb_app.h - what the verbs of OAuth apps share. For verb_app*.c alone.
+ */
+#pragma once
+
+#include "vaultd/request.h"
+
+struct app_args {
+	const char	*name, *connector, *client_id, *client_auth, *redirect_uri, *owner,
+			*purpose;
+	struct secret	 client_secret;
+	struct strings	 scopes;
+	struct ex_vars	 variables;
+	int64_t		 rotate_by;
+	/* found or made */
+	struct app	 a;
+	uint64_t	 generation;
+};
+
+void app_args_done(void *args);
+/* For verb->object: the app that args->name names, id or name. */
+int app_object(struct request *r, struct err *e);
+/* For r->after: the app as it is now. */
+void app_reply(struct request *r);
+/* ERR_INVALID_PARAMETER. */
+int app_invalid(struct err *e, const char *parameter, const char *text);
+
+/*
+ * Has egress seal args->client_secret for args->a, and puts app and wrap into r->changes. OLD: what
+ * there is, for an app that gets another secret; or zero. Returns REQUEST_WAIT.
+ */
+int app_seal(struct request *r, const struct sealed *old);

@@ -34,6 +34,8 @@ struct ctl {
 	const struct command	*command;
 	const char		*arg[ARGS_MAX];	/* positional */
 	int			 nargs;
+	char			**rest;		/* behind "--", for a command with that option */
+	unsigned long		 core_limit;	/* as we were started with */
 	struct option_value	 option[OPTIONS_MAX];
 	int			 noptions;
 	int			 status;	/* of the failed call */
@@ -44,7 +46,7 @@ struct command {
 	const char	*name;		/* "connection list" */
 	const char	*args;		/* "CONNECTION", "" */
 	int		 min, max;	/* positional arguments */
-	/* "folder= scope=* paste": with value, repeatable, flag */
+	/* "folder= scope=* paste": with value, repeatable, flag; "--": takes a program to run */
 	const char	*options;
 	const char	*help;		/* one line */
 	const char	*more;		/* options explained, examples */
@@ -54,7 +56,7 @@ struct command {
 extern const struct command *const command_tables[];	/* NULL ended, main.c */
 extern const struct command commands_connect[], commands_connection[], commands_token[],
     commands_app[], commands_folder[], commands_connector[], commands_policy[],
-    commands_audit[], commands_vault[];			/* end with a zeroed row */
+    commands_audit[], commands_vault[], commands_exec[];			/* end with a zeroed row */
 /* By the first of ARGC words; how many of them are its name. NULL: there is none. main.c */
 const struct command *command_find(int argc, char **argv, size_t *words);
 /* The option of N bytes at NAME in K's row: "name", "name=" or "name=*", then a space or the end.

@@ -15,7 +15,7 @@
 #include "common/suggest.h"
 
 const struct command *const command_tables[] = {
-	commands_connect, commands_connection, commands_token, commands_app, commands_folder,
+	commands_connect, commands_connection, commands_token, commands_exec, commands_app, commands_folder,
 	commands_connector, commands_policy, commands_audit, commands_vault, NULL,
 };
 
@@ -180,8 +180,13 @@ parse(struct ctl *c, int argc, char **argv)
 	for (int i = 0; i < argc; i++) {
 		int rc = 0;
 
-		if (!only_args && strcmp(argv[i], "--") == 0)
+		if (!only_args && strcmp(argv[i], "--") == 0) {
+			if (command_option(c->command, "--", 2) != NULL) {
+				c->rest = argv + i + 1;
+				break;
+			}
 			only_args = true;
+		}
 		else if (!only_args && is_help(argv[i])) {
 			command_usage(c->command, stdout);
 			exit(EX_OK);
@@ -238,9 +243,9 @@ global_options(struct ctl *c, int argc, char **argv, int *i)
 /* Nothing of ours lands in a file that was opened where a standard stream should be, and
  * no token in a core. */
 static void
-harden(void)
+harden(struct ctl *c)
 {
-	struct rlimit none = { 0 };
+	struct rlimit core = { 0 };
 	int fd;
 
 	do
@@ -248,7 +253,10 @@ harden(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
-	setrlimit(RLIMIT_CORE, &none);
+	getrlimit(RLIMIT_CORE, &core);
+	c->core_limit = core.rlim_cur;
+	core.rlim_cur = 0;
+	setrlimit(RLIMIT_CORE, &core);
 	json_wiping_allocator();
 }
 
@@ -277,7 +285,7 @@ main(int argc, char **argv)
 	size_t words = 0;
 	int i = 1, rc;
 
-	harden();
+	harden(&c);
 	if ((rc = global_options(&c, argc, argv, &i)) >= 0)
 		return rc;
 	if ((c.command = command_find(argc - i, argv + i, &words)) == NULL)

@@ -27,6 +27,7 @@ enum egress_op {
 };
 
 #define EX_VARS		8
+#define EX_SECRETS	8
 #define EX_NAME		64
 #define EX_URL		1024
 #define EX_SCOPE	2048

@@ -178,6 +178,8 @@ read_value(struct reader *r, const struct connector_key *k, const char *ptr, jso
 		return read_captures(r, ptr, v);
 	case K_ERROR_MAP:
 		return read_error_map(r, ptr, v);
+	case K_HEADERS:
+		return read_secret_headers(r, ptr, v);
 	}
 	return bad(r, ptr, true, "key without a type");
 }
@@ -317,6 +319,10 @@ check_whole(struct reader *r)
 	    (c->authorization_url == NULL || c->token_url == NULL))
 		return bad(r, "", false, "oauth2_code needs `authorization_url` and `token_url`, or "
 		    "`discovery`");
+	if (connector_has_apps(c) && !c->discovery && c->token_url == NULL)
+		return bad(r, "", false, "what an OAuth app asks for needs `token_url`, or `discovery`");
+	if (c->auth_types & AUTH_DEVICE && !c->discovery && c->device_url == NULL)
+		return bad(r, "", false, "oauth2_device needs `device_url`, or `discovery`");
 	if (c->discovery && c->issuer == NULL)
 		return bad(r, "", false, "`discovery` needs `issuer`");
 	if (!c->pkce && c->pkce_off_proof == NULL)
@@ -331,7 +337,7 @@ check_whole(struct reader *r)
 	for (size_t i = 0; i < c->nreply_success; i++)
 		if (!jsonpath_valid(c->reply_success[i].name))
 			return bad(r, "/reply_success", false, "expected paths like `a.b` or `/a/b`");
-	if (check_captures(r) != 0)
+	if (check_captures(r) != 0 || check_secrets(r) != 0)
 		return r->e->code;
 	return check_templates(r);
 }
@@ -440,6 +446,7 @@ connector_done(struct connector *c)
 	}
 	captures_done(c);
 	error_map_done(c);
+	secret_headers_done(c);
 	free(c->file);
 	*c = (struct connector){ 0 };
 }

@@ -65,6 +65,9 @@ struct connector_error {
 	unsigned	 id;			/* enum err_id */
 };
 
+/* A secret that goes into a header as it is, behind PREFIX. */
+struct connector_header { char *name, *label, *prefix; };
+
 struct connector {
 	char		*id, *name, *file;
 	uint32_t	 version;
@@ -123,6 +126,19 @@ struct connector {
 	size_t		 nreply_error_text;
 	struct connector_error error_map[CONNECTOR_ERRORS];
 	size_t		 nerror_map;
+	/* How callers show what they got; egress does the same in the test call. */
+	char		*token_header, *token_prefix;	/* NULL: Authorization, and the token's type */
+	char		*api_key_header, *api_key_query;	/* one of the two */
+	char		*api_key_prefix, *api_key_label;
+	char		*basic_username, *basic_password;	/* not asked for: always this */
+	char		*basic_username_label, *basic_password_label;
+	struct connector_header secret_header[EX_SECRETS];
+	size_t		 nsecret_headers;
+	/* What who makes a connection may say, and is sent along: a parameter; of a JWT a claim. */
+	char		*grant_params[CONNECTOR_LIST];
+	size_t		 ngrant_params;
+	struct name_value device_params[CONNECTOR_LIST];
+	size_t		 ndevice_params;
 	char		*unverified;		/* what of this file nobody has checked; NULL */
 };
 
@@ -133,6 +149,12 @@ struct catalogue {
 
 /* Is any of its authentication types one that an OAuth app asks with? */
 bool connector_has_apps(const struct connector *c);
+
+/* What somebody has to bring for a connection of one type, by the name Create knows it by. */
+struct connector_secret { const char *name, *label; };
+/* Of type T, in the order in which they are asked for. Texts are C's. Returns how many. */
+size_t connector_secrets(const struct connector *c, enum auth_type t,
+    struct connector_secret ret[EX_SECRETS]);
 
 /* Reads every *.json in DIR. All or nothing. Errors: ERR_CONNECTOR_INVALID, V_IO. */
 int catalogue_load(const char *dir, struct catalogue *ret, struct err *e);

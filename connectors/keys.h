@@ -11,6 +11,7 @@ enum connector_key_type {
 	K_PATH,		/* one path of common/jsonpath.h */
 	K_PATHS,	/* one, or an array of them */
 	K_CAPTURE, K_ERROR_MAP,
+	K_HEADERS,	/* of `secret_headers` */
 };
 
 struct connector_key {

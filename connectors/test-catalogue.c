@@ -23,6 +23,7 @@ TEST(the_shipped_catalogue_loads)
 	catalogue_done(&c);
 }
 
+#define BARE "\"id\":\"x\",\"name\":\"X\",\"version\":1"
 #define MIN "\"id\":\"x\",\"name\":\"X\",\"version\":1,\"auth_types\":[\"oauth2_code\"]," \
 	"\"authorization_url\":\"https://a.example/auth\",\"token_url\":\"https://a.example/t\""
 
@@ -60,6 +61,26 @@ TEST(mistakes_say_where_and_what)
 		    "'GrantRevoked'?" },
 		{ "{" MIN ",\"error_map\":{\"bad_token\":\"Sealed\"}}", "not an error that" },
 		{ "{" MIN ",\"error_map\":{\"refresh:\":\"GrantRevoked\"}}", "1 to 63 bytes" },
+		{ "{" BARE ",\"auth_types\":[\"api_key\"]}", "api_key needs either" },
+		{ "{" BARE ",\"auth_types\":[\"api_key\"],\"api_key_header\":\"a\",\"api_key_query\":"
+		    "\"b\"}", "api_key needs either" },
+		{ "{" BARE ",\"auth_types\":[\"api_key\"],\"api_key_header\":\"Host\"}",
+		    "not a name that can be sent" },
+		{ "{" BARE ",\"auth_types\":[\"api_key\"],\"api_key_header\":\"a b\"}",
+		    "not a name that can be sent" },
+		{ "{" BARE ",\"auth_types\":[\"api_key\"],\"api_key_header\":\"a\",\"api_key_prefix\":"
+		    "\"x\\r\\nHost: b\"}", "printable" },
+		{ "{" BARE ",\"auth_types\":[\"headers\"]}", "headers needs `secret_headers`" },
+		{ "{" BARE ",\"auth_types\":[\"headers\"],\"secret_headers\":{\"X\\r\\nY\":{}}}",
+		    "not the name of a header" },
+		{ "{" BARE ",\"auth_types\":[\"headers\"],\"secret_headers\":{\"X\":{\"lable\":\"\"}}}",
+		    "a secret header has: label" },
+		{ "{" BARE ",\"auth_types\":[\"basic\"],\"basic_username\":\"a\",\"basic_password\":"
+		    "\"b\"}", "is what a connection brings" },
+		{ "{" BARE ",\"auth_types\":[\"basic\"],\"basic_username\":\"a:b\"}", "has no ':'" },
+		{ "{" BARE ",\"auth_types\":[\"oauth2_client_credentials\"]}", "`token_url`" },
+		{ "{" BARE ",\"auth_types\":[\"oauth2_device\"],\"token_url\":\"https://a.b\"}",
+		    "oauth2_device needs" },
 		{ "[]", "a connector is an object" }, { "{", "f.json:1:" },
 	};
 	struct connector c;
@@ -137,6 +158,32 @@ TEST(a_variable_that_there_is_not_is_named)
 	T_HAS(e.text, "did you mean 'issuer'?");
 	snprintf(v.v[0].name, EX_NAME, "issuer");
 	T_DO(connector_check_vars(&c, &v, &e), e);
+	connector_done(&c);
+}
+
+/* Rows 17 and 22: what somebody has to bring, by type. */
+TEST(row_22_each_type_says_what_it_asks_for)
+{
+	static const char text[] = "{" BARE ",\"auth_types\":[\"pat\",\"api_key\",\"basic\",\"headers\"],"
+	    "\"api_key_query\":\"k\",\"basic_username\":\"any\",\"basic_password_label\":\"API token\","
+	    "\"secret_headers\":{\"X-App\":{\"label\":\"App key\"},\"X-Key\":{}}}";
+	struct connector_secret s[EX_SECRETS];
+	struct connector c = { 0 };
+	struct err e = { 0 };
+
+	T_DO(connector_parse("f.json", (struct slice){ text, sizeof text - 1 }, &c, &e), e);
+	T_EQ(connector_secrets(&c, AUTH_PAT, s), 1);
+	T_STR(s[0].name, "token");
+	T_EQ(connector_secrets(&c, AUTH_API_KEY, s), 1);
+	T_STR(s[0].name, "key");
+	T_EQ(connector_secrets(&c, AUTH_BASIC, s), 1);
+	T_STR(s[0].name, "password");
+	T_STR(s[0].label, "API token");
+	T_EQ(connector_secrets(&c, AUTH_HEADERS, s), 2);
+	T_STR(s[0].label, "App key");
+	T_STR(s[1].label, "X-Key");
+	T_EQ(connector_secrets(&c, AUTH_PASSWORD, s), 2);
+	T_EQ(connector_secrets(&c, AUTH_CLIENT_CREDENTIALS, s), 0);
 	connector_done(&c);
 }
 

@@ -99,6 +99,41 @@ read_pairs(struct reader *r, const struct connector_key *k, const char *ptr, jso
 	return 0;
 }
 
+static bool
+is_header(const char *name, const char *value)
+{
+	size_t n = strlen(name);
+
+	if (n == 0 || n > 60 || strlen(value) > 120 || strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789-") != n)
+		return false;
+	for (; *value != '\0'; value++)
+		if (*value < 0x20 || *value >= 0x7f)
+			return false;
+	return true;
+}
+
+static int
+read_headers(struct reader *r, const struct connector_key *k, const char *ptr, json_t *v)
+{
+	char **to = at(r->c, k->offset, char *), line[200];
+	size_t *n = at(r->c, k->count, size_t);
+	const char *name;
+	json_t *item;
+
+	if (!json_is_object(v) || json_object_size(v) > k->max)
+		return bad(r, ptr, false, "expected an object of at most 4 headers");
+	json_object_foreach(v, name, item) {
+		if (!json_is_string(item) || !is_header(name, json_string_value(item)))
+			return bad(r, ptr, false, "expected headers: names of letters, digits and '-', "
+			    "values of visible ASCII");
+		snprintf(line, sizeof line, "%s: %s", name, json_string_value(item));
+		if ((to[(*n)++] = strdup(line)) == NULL)
+			return err_set(r->e, V_LIMIT, "out of memory");
+	}
+	return 0;
+}
+
 static int
 read_auth_types(struct reader *r, const char *ptr, json_t *v)
 {
@@ -180,51 +215,109 @@ read_value(struct reader *r, const struct connector_key *k, const char *ptr, jso
 		return read_error_map(r, ptr, v);
 	case K_HEADERS:
 		return read_secret_headers(r, ptr, v);
+	case K_LINES:
+		return read_headers(r, k, ptr, v);
 	}
 	return bad(r, ptr, true, "key without a type");
 }
 
 /* ---- variables */
 
+/* A string, or an array of strings with spaces between; NULL with errno-less failure: not that. */
 static char *
-copy_member(json_t *o, const char *name)
+joined(const json_t *v)
 {
-	const char *s = json_string_value(json_object_get(o, name));
+	char text[1024] = "";
+	size_t i, n = 0;
+	json_t *item;
 
-	return s == NULL ? NULL : strdup(s);
+	if (json_is_string(v))
+		return strdup(json_string_value(v));
+	json_array_foreach(v, i, item) {
+		const char *s = json_string_value(item);
+
+		if (s == NULL || *s == '\0' || strchr(s, ' ') != NULL ||
+		    n + strlen(s) + 2 > sizeof text)
+			return NULL;
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n > 0 ? " " : "", s);
+	}
+	return n == 0 ? NULL : strdup(text);
+}
+
+enum var_member { VAR_COMMENT, VAR_STR, VAR_LIST, VAR_FLAG };
+#define VAR(m) offsetof(struct connector_var, m)
+
+static const struct {
+	const char	*name;
+	enum var_member	 type;
+	size_t		 offset;
+} var_members[] = {
+	{ "label", VAR_STR, VAR(label) }, { "default", VAR_STR, VAR(dflt) },
+	{ "suffix", VAR_LIST, VAR(suffix) }, { "values", VAR_LIST, VAR(values) },
+	{ "example", VAR_STR, VAR(example) }, { "url", VAR_FLAG, VAR(url) },
+	{ "text", VAR_FLAG, VAR(text) }, { "$comment", VAR_COMMENT, 0 },
+};
+
+static int
+read_var_member(struct reader *r, const char *ptr, struct connector_var *to, const char *key,
+    json_t *v)
+{
+	size_t i = 0, n = sizeof var_members / sizeof *var_members;
+
+	while (i < n && strcmp(var_members[i].name, key) != 0)
+		i++;
+	if (i == n)
+		return bad(r, ptr, false, "a variable has: label, default, suffix, values, example, "
+		    "url, text");
+	if (var_members[i].type == VAR_FLAG) {
+		if (!json_is_boolean(v))
+			return bad(r, ptr, false, "a variable's url and text are true or false");
+		*at(to, var_members[i].offset, bool) = json_is_true(v);
+	} else if (var_members[i].type == VAR_COMMENT || (var_members[i].type == VAR_STR &&
+	    !json_is_string(v))) {
+		if (!json_is_string(v))
+			return bad(r, ptr, false, "a variable's label, default and example are strings");
+	} else if ((*at(to, var_members[i].offset, char *) = joined(v)) == NULL) {
+		return bad(r, ptr, false, "a variable's suffix and values are strings or arrays of "
+		    "strings without spaces");
+	}
+	return 0;
+}
+
+/* A suffix that begins with a letter would fit names of others too. */
+static bool
+good_suffix(const char *s)
+{
+	for (; s != NULL && *s != '\0'; s += *s == ' ') {
+		if (*s != '.')
+			return false;
+		s += strcspn(s, " ");
+	}
+	return true;
 }
 
 static int
 read_var(struct reader *r, const char *ptr, const char *name, json_t *v)
 {
-	static const char *const members[] = { "label", "default", "suffix", "url",
-		"$comment", NULL };
 	struct connector_var *to = &r->c->var[r->c->nvars++];
 	const char *key;
 	json_t *item;
 
+	if ((to->name = strdup(name)) == NULL)
+		return err_set(r->e, V_LIMIT, "out of memory");
 	if (!json_is_object(v))
 		return bad(r, ptr, false, "expected an object");
-	json_object_foreach(v, key, item) {
-		int i = 0;
-
-		while (members[i] != NULL && strcmp(members[i], key) != 0)
-			i++;
-		if (members[i] == NULL)
-			return bad(r, ptr, false, "a variable has: label, default, suffix, url");
-		if (i == 3 ? !json_is_boolean(item) : !json_is_string(item))
-			return bad(r, ptr, false, "a variable's label, default and suffix are strings, "
-			    "url is true or false");
-	}
-	key = json_string_value(json_object_get(v, "suffix"));
-	if (key != NULL && *key != '.')
+	if (*name == '\0' || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789_") != strlen(name) || strlen(name) >= EX_NAME)
+		return bad(r, ptr, true, "a variable's name is of letters, digits and '_'");
+	json_object_foreach(v, key, item)
+		if (read_var_member(r, ptr, to, key, item) != 0)
+			return r->e->code;
+	if (!good_suffix(to->suffix))
 		return bad(r, ptr, false, "a suffix begins with '.': else it fits other names too");
-	to->name = strdup(name);
-	to->label = copy_member(v, "label");
-	to->dflt = copy_member(v, "default");
-	to->suffix = copy_member(v, "suffix");
-	to->url = json_is_true(json_object_get(v, "url"));
-	return to->name != NULL ? 0 : err_set(r->e, V_LIMIT, "out of memory");
+	if (to->url && to->text)
+		return bad(r, ptr, false, "a variable is a url or text, not both");
+	return 0;
 }
 
 static int
@@ -256,16 +349,27 @@ var_find(const struct connector *c, const char *name, size_t n)
 	return NULL;
 }
 
-/* Every {name} of a template is a declared variable. */
-static int
-check_template(struct reader *r, const char *key, const char *template)
+static bool
+is_name(const char *s, size_t n)
 {
-	char ptr[80], text[200];
+	return n > 0 && strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "0123456789_") >= n;
+}
+
+/* Every {name} of a URL is a declared variable; TEXT: of a parameter, where other braces are as
+ * good as any character. */
+static int
+check_template(struct reader *r, const char *key, const char *template, bool text)
+{
+	const struct connector_var *var;
+	char ptr[80], why[200];
 
 	snprintf(ptr, sizeof ptr, "/%s", key);
 	for (const char *p = template; p != NULL && (p = strchr(p, '{')) != NULL; p++) {
 		size_t n = strcspn(p + 1, "}");
 
+		if (text && (p[1 + n] != '}' || !is_name(p + 1, n)))
+			continue;
 		if (p[1 + n] != '}')
 			return bad(r, ptr, false, "a '{' is not closed");
 		/* {client_id} is known of every app; revocation URLs use it. */
@@ -273,23 +377,52 @@ check_template(struct reader *r, const char *key, const char *template)
 			continue;
 		if (strcmp(key, "api_base") == 0 && connector_capture_find(r->c, p + 1, n) != NULL)
 			continue;
-		if (var_find(r->c, p + 1, n) == NULL) {
-			snprintf(text, sizeof text, "{%.*s} is not one of `variables`", (int)(n > 60 ?
-			    60 : n), p + 1);
-			return bad(r, ptr, false, text);
-		}
+		var = var_find(r->c, p + 1, n);
+		if (var != NULL && (text || !var->text))
+			continue;
+		snprintf(why, sizeof why, var == NULL ? "{%.*s} is not one of `variables`" :
+		    "{%.*s} is a variable of type text, which is no part of a URL",
+		    (int)(n > 60 ? 60 : n), p + 1);
+		return bad(r, ptr, false, why);
 	}
+	return 0;
+}
+
+static int
+check_pairs(struct reader *r, const struct connector_key *k)
+{
+	const struct name_value *v = at(r->c, k->offset, struct name_value);
+
+	for (size_t i = 0; i < *at(r->c, k->count, size_t); i++)
+		if (check_template(r, k->name, v[i].value, true) != 0)
+			return r->e->code;
+	return 0;
+}
+
+static int
+check_strings(struct reader *r, const struct connector_key *k)
+{
+	char *const *v = at(r->c, k->offset, char *);
+
+	for (size_t i = 0; i < *at(r->c, k->count, size_t); i++)
+		if (check_template(r, k->name, v[i], true) != 0)
+			return r->e->code;
 	return 0;
 }
 
 static int
 check_templates(struct reader *r)
 {
-	for (const struct connector_key *k = connector_keys; k->name != NULL; k++)
-		if (k->type == K_URL &&
-		    check_template(r, k->name, *at(r->c, k->offset, char *)) != 0)
-			return r->e->code;
-	return 0;
+	int rc = 0;
+
+	for (const struct connector_key *k = connector_keys; rc == 0 && k->name != NULL; k++)
+		if (k->type == K_URL)
+			rc = check_template(r, k->name, *at(r->c, k->offset, char *), false);
+		else if (k->type == K_PAIRS)
+			rc = check_pairs(r, k);
+		else if (k->type == K_STRINGS)
+			rc = check_strings(r, k);
+	return rc;
 }
 
 static bool
@@ -330,6 +463,11 @@ check_whole(struct reader *r)
 		    "the provider documents that it fails");
 	if (c->exchange_timeout_s < 10 || c->exchange_timeout_s > 120)
 		return bad(r, "/exchange_timeout_s", false, "expected 10 to 120 seconds");
+	if ((c->probe_body != NULL || c->probe_token == PROBE_FORM) && c->probe_method != PROBE_POST)
+		return bad(r, "/probe_url", true, "a test call with a body is a POST: `probe_method`");
+	if (c->probe_body != NULL && c->probe_token == PROBE_FORM)
+		return bad(r, "/probe_body", true, "a test call has `probe_body`, or the token as a "
+		    "form: not both");
 	if (c->account_from != ACCOUNT_NONE && c->account_member == NULL)
 		return bad(r, "/account_from", true, "`account_from` needs `account_member`");
 	if (c->account_from == ACCOUNT_PROBE && c->probe_url == NULL)
@@ -337,6 +475,9 @@ check_whole(struct reader *r)
 	for (size_t i = 0; i < c->nreply_success; i++)
 		if (!jsonpath_valid(c->reply_success[i].name))
 			return bad(r, "/reply_success", false, "expected paths like `a.b` or `/a/b`");
+	for (size_t i = 0; i < c->nprobe_success; i++)
+		if (!jsonpath_valid(c->probe_success[i].name))
+			return bad(r, "/probe_success", false, "expected paths like `a.b` or `/a/b`");
 	if (check_captures(r) != 0 || check_secrets(r) != 0)
 		return r->e->code;
 	return check_templates(r);
@@ -432,7 +573,8 @@ connector_done(struct connector *c)
 	for (const struct connector_key *k = connector_keys; k->name != NULL; k++) {
 		if (k->type == K_STR || k->type == K_URL || k->type == K_PATH)
 			free(*at(c, k->offset, char *));
-		else if (k->type == K_STRINGS || k->type == K_PATHS)
+		else if (k->type == K_STRINGS || k->type == K_PATHS ||
+		    k->type == K_LINES)
 			for (size_t i = 0; i < *at(c, k->count, size_t); i++)
 				free(at(c, k->offset, char *)[i]);
 		else if (k->type == K_PAIRS)
@@ -443,6 +585,8 @@ connector_done(struct connector *c)
 		free(c->var[i].label);
 		free(c->var[i].dflt);
 		free(c->var[i].suffix);
+		free(c->var[i].values);
+		free(c->var[i].example);
 	}
 	captures_done(c);
 	error_map_done(c);

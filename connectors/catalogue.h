@@ -21,12 +21,20 @@ enum revoke_style {
 	REVOKE_RFC7009,
 	REVOKE_RFC7009_TOKEN_ONLY,	/* token parameter alone, no client authentication (Google) */
 	REVOKE_GITHUB,			/* DELETE, Basic client id and secret, JSON access_token */
+	REVOKE_DELETE_BEARER,		/* DELETE with the access token (Zendesk, Smartsheet) */
+	REVOKE_POST_BEARER,		/* POST with the access token (Slack, Dropbox, Intercom) */
+	REVOKE_QUERY,			/* POST, ?token= (Zoho) */
+	REVOKE_PATH,			/* DELETE, the refresh token is the end of the path (HubSpot v1) */
+	REVOKE_CLIENT_HEADER,		/* POST, `Authorization: Client SECRET`, JSON (Square) */
 };
+enum probe_method { PROBE_GET, PROBE_POST };
+enum probe_token { PROBE_HEADER, PROBE_FORM };	/* where the token is */
 enum account_from { ACCOUNT_NONE, ACCOUNT_ID_TOKEN, ACCOUNT_ANSWER, ACCOUNT_PROBE };
 
 #define CONNECTOR_LIST 16
 #define CONNECTOR_PATHS 8
 #define CONNECTOR_ERRORS 32
+#define CONNECTOR_HEADERS 4
 
 struct name_value { char *name, *value; };
 
@@ -34,8 +42,12 @@ struct connector_var {
 	char	*name;		/* {name} in a URL template */
 	char	*label;		/* for people */
 	char	*dflt;		/* may be NULL: then required */
-	char	*suffix;	/* the expanded host must end in it; NULL = any host (on-premises) */
+	char	*suffix;	/* the value must end in it, or one of them, with spaces between; NULL
+				   = any host (on-premises) */
+	char	*values;	/* the only ones there are, with spaces between; or NULL */
+	char	*example;	/* for people; or NULL */
 	bool	 url;		/* an https URL (issuer), not a host label */
+	bool	 text;		/* for parameters and scopes: visible ASCII, no part of a URL */
 };
 
 /* How long something lives, as the answer says it; AUTO: seconds, and of a time its size tells. */
@@ -75,6 +87,7 @@ struct connector {
 	bool		 discovery;		/* endpoints from {issuer}/.well-known (RFC 8414, OIDC) */
 	char		*issuer, *authorization_url, *token_url, *revocation_url, *par_url,
 			*device_url, *introspection_url;	/* templates; NULL = none */
+	char		*refresh_url;		/* template; NULL: token_url */
 	char		*api_base;		/* template or NULL */
 	struct connector_var var[EX_VARS];
 	size_t		 nvars;
@@ -87,6 +100,9 @@ struct connector {
 	size_t		 nauthorize_params;
 	struct name_value token_params[CONNECTOR_LIST];
 	size_t		 ntoken_params;
+	struct name_value refresh_params[CONNECTOR_LIST];	/* of refreshes alone */
+	size_t		 nrefresh_params;
+	char		*offline_scope;		/* asks for a refresh token; granted when one came */
 	bool		 pkce;			/* false only with pkce_off_proof */
 	char		*pkce_off_proof;
 	enum client_auth client_auth;
@@ -94,6 +110,8 @@ struct connector {
 	enum refresh_kind refresh;
 	uint32_t	 refresh_reuse_grace_s;
 	bool		 refresh_reuse_harmless;	/* Microsoft: the old one stays valid */
+	uint32_t	 refresh_idle_s, refresh_absolute_s;	/* how long a refresh token lives
+						   unused, and at all; 0 = not known */
 	bool		 on_ambiguous_hold;
 	uint32_t	 default_expires_s;	/* when the answer has no expires_in; 0 = 3600 with a
 						   refresh token, else never */
@@ -101,9 +119,16 @@ struct connector {
 	enum account_from account_from;
 	char		*account_member;	/* "email", "login" */
 	enum revoke_style revoke;
-	char		*probe_url;		/* GET, template; NULL = none */
+	char		*headers[CONNECTOR_HEADERS];	/* "Name: value", of every request */
+	size_t		 nheaders;
+	char		*probe_url;		/* template; NULL = none */
+	enum probe_method probe_method;
+	enum probe_token probe_token;
+	char		*probe_body;		/* JSON, of a POST */
+	struct name_value probe_success[4];	/* path in the answer, and what must be there */
+	size_t		 nprobe_success;
 	char		*probe_scheme;		/* Authorization scheme: "Bearer", "token" */
-	struct name_value probe_headers[4];
+	char		*probe_headers[CONNECTOR_HEADERS];
 	size_t		 nprobe_headers;
 	char		*pat_token_type;	/* what callers are told; "Bearer" */
 	char		*pat_url;		/* where a person makes one */
@@ -139,6 +164,8 @@ struct connector {
 	size_t		 ngrant_params;
 	struct name_value device_params[CONNECTOR_LIST];
 	size_t		 ndevice_params;
+	char		*requirements;		/* what must be done at the provider first; or NULL */
+	char		*status_url;		/* where it says that it is down; or NULL */
 	char		*unverified;		/* what of this file nobody has checked; NULL */
 };
 
@@ -187,6 +214,10 @@ int connector_expand(const struct connector *c, const char *template,
 /* Puts what was captured (and checked then) in the place of {name}. FALSE: one is missing, or the
  * whole does not fit; RET is not whole then. */
 bool connector_fill(const char *template, const struct ex_vars *captured, char *ret, size_t cap);
+/* The same for a parameter or scope: {name} of a variable alone is replaced, and the value need not be
+ * a URL. */
+int connector_expand_text(const struct connector *c, const char *template,
+    const struct ex_vars *vars, char *ret, size_t cap, struct err *e);
 /* Every one of VARS is one of C's variables. Errors: ERR_INVALID_PARAMETER naming it, with what was
  * probably meant. */
 int connector_check_vars(const struct connector *c, const struct ex_vars *vars, struct err *e);

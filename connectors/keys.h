@@ -12,13 +12,14 @@ enum connector_key_type {
 	K_PATHS,	/* one, or an array of them */
 	K_CAPTURE, K_ERROR_MAP,
 	K_HEADERS,	/* of `secret_headers` */
+	K_LINES,	/* object of strings, kept as header lines */
 };
 
 struct connector_key {
 	const char		*name;
 	enum connector_key_type	 type;
 	size_t			 offset, count, max;
-	const char		*words[10];
+	const char		*words[12];
 };
 
 extern const struct connector_key connector_keys[];	/* ends with a zeroed row */

@@ -8,9 +8,11 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
+#include "common/jsonpath.h"
 #include "common/log.h"
 #include "egress/egress.h"
 #include "egress/http.h"
+#include "egress/oauth.h"
 #include "egress/reply.h"
 
 #define PROBE_S		15
@@ -52,15 +54,65 @@ fits_header(const struct secret *token)
 	return token->len > 0;
 }
 
+/* A test call: where the token goes, and what else belongs to it. */
+static int
+probe_request(const struct connector *c, const struct secret *token, struct http_request *q,
+    struct secret *auth, struct secret *body, struct err *e)
+{
+	q->method = c->probe_method == PROBE_POST ? "POST" : "GET";
+	http_headers(q, c->headers, c->nheaders);
+	http_headers(q, c->probe_headers, c->nprobe_headers);
+	if (c->probe_token == PROBE_FORM) {
+		q->body = body;
+		q->content_type = "application/x-www-form-urlencoded";
+		return form_add(body, "access_token", token->p, token->len, e);
+	}
+	q->authorization = auth;
+	q->authorization_name = c->token_header;
+	if (c->probe_method == PROBE_POST) {
+		q->body = body;
+		q->content_type = c->probe_body != NULL ? "application/json" : NULL;
+		if (put(body, c->probe_body != NULL ? c->probe_body : "", e) != 0)
+			return e->code;
+	}
+	if (c->token_prefix != NULL ? put(auth, c->token_prefix, e) != 0 :
+	    put(auth, c->probe_scheme, e) != 0 || put(auth, " ", e) != 0)
+		return e->code;
+	return secret_append(auth, token->p, token->len, e);
+}
+
+static bool
+holds(const json_t *v, const char *text)
+{
+	if (json_is_boolean(v))
+		return strcmp(text, json_is_true(v) ? "true" : "false") == 0;
+	return json_is_string(v) && strcmp(json_string_value(v), text) == 0;
+}
+
+/* Some providers answer 200 to anything (Slack). */
+bool
+answer_succeeded(const struct connector *c, const struct secret *body)
+{
+	json_auto_t *o = NULL;
+	struct err e;
+
+	if (c->nprobe_success == 0)
+		return true;
+	o = json_parse((struct slice){ body->p, body->len }, HTTP_ANSWER_MAX, &e);
+	for (size_t i = 0; i < c->nprobe_success; i++)
+		if (!holds(jsonpath_get(o, c->probe_success[i].name),
+			c->probe_success[i].value))
+			return false;
+	return true;
+}
+
 static int
 probe(struct egress *x, const struct connector *c, const struct destination *d,
     const struct secret *token, unsigned timeout_s, char *out, size_t cap, struct err *e)
 {
-	AUTO(secret) auth = { 0 };
-	struct http_request q = { .method = "GET", .url = d->probe_url,
-		.timeout_s = timeout_s, .authorization = &auth };
+	AUTO(secret) auth = { 0 }, body = { 0 };
+	struct http_request q = { .url = d->probe_url, .timeout_s = timeout_s };
 	struct http_answer a = { 0 };
-	char line[4][200];
 
 	if (!fits_header(token)) {
 		err_name(e, ERR_INVALID_PARAMETER, "a token is visible ASCII without spaces");
@@ -69,13 +121,7 @@ probe(struct egress *x, const struct connector *c, const struct destination *d,
 	}
 	if (d->probe_url[0] == '\0')
 		return 0;
-	for (size_t i = 0; i < c->nprobe_headers; i++) {
-		snprintf(line[i], sizeof line[i], "%.60s: %.120s", c->probe_headers[i].name,
-		    c->probe_headers[i].value);
-		q.header[i] = line[i];
-	}
-	if (put(&auth, c->probe_scheme, e) != 0 || put(&auth, " ", e) != 0 ||
-	    secret_append(&auth, token->p, token->len, e) != 0)
+	if (probe_request(c, token, &q, &auth, &body, e) != 0)
 		return e->code;
 	http_send(x, &q, &a);
 	e->code = 0;
@@ -88,6 +134,9 @@ probe(struct egress *x, const struct connector *c, const struct destination *d,
 	else if (a.status < 200 || a.status > 299)
 		err_name(e, ERR_PROVIDER_REFUSED, "the provider answered %u to a test call",
 		    a.status);
+	else if (!answer_succeeded(c, &a.body))
+		err_name(e, ERR_KEY_REJECTED, "the provider answered %u to a test call, and in it "
+		    "that the token is not good", a.status);
 	else
 		read_account(c, &a.body, out, cap);
 	http_answer_done(&a);

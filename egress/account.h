@@ -11,9 +11,12 @@ struct egress;
 int fragment_make(const struct secret *token, const char *token_type, const char *scope,
     struct secret *ret, struct err *e);
 
-/* GET the probe URL with the token: the account's name into OUT, if it can be had. */
+/* Makes the connector's test call with the token: the account's name into OUT, if it can be had. */
 void account_probe(struct egress *x, const struct connector *c, const struct destination *d,
     const struct secret *token, char *out, size_t cap);
+
+/* Does BODY, of a test call or a revocation, say what C's probe_success wants? */
+bool answer_succeeded(const struct connector *c, const struct secret *body);
 
 /* The same with a verdict: 0, ERR_KEY_REJECTED, or why it could not be asked. */
 int token_probe(struct egress *x, const struct connector *c, const struct destination *d,

@@ -18,6 +18,8 @@ static const size_t urls[] = { AT(issuer), AT(authorization_url), AT(token_url),
 	AT(probe_url) };
 #define NURLS (sizeof urls / sizeof *urls)
 
+#define FORMAT		2	/* 1 began with the connector's name, which is never empty */
+
 static char *
 url_at(const struct destination *d, size_t i)
 {
@@ -27,30 +29,76 @@ url_at(const struct destination *d, size_t i)
 void
 destination_put(struct msg *m, const struct destination *d)
 {
+	msg_put_str(m, "");
+	msg_put_u8(m, FORMAT);
 	msg_put_str(m, d->connector);
 	msg_put_u32(m, d->version);
 	for (size_t i = 0; i < NURLS; i++)
 		msg_put_str(m, url_at(d, i));
 	msg_put_u8(m, (uint8_t)d->client_auth);
+	msg_put_str(m, d->refresh_url);
+	msg_put_u8(m, (uint8_t)d->vars.n);
+	for (size_t i = 0; i < d->vars.n; i++) {
+		msg_put_str(m, d->vars.v[i].name);
+		msg_put_str(m, d->vars.v[i].value);
+	}
+}
+
+static void
+get_vars(struct msg *m, struct ex_vars *ret)
+{
+	size_t n = msg_get_u8(m);
+
+	if (n > EX_VARS)
+		m->failed = true;
+	for (ret->n = 0; !m->failed && ret->n < n; ret->n++) {
+		msg_get_str(m, ret->v[ret->n].name, sizeof ret->v[0].name);
+		msg_get_str(m, ret->v[ret->n].value, sizeof ret->v[0].value);
+	}
 }
 
 void
 destination_get(struct msg *m, struct destination *ret)
 {
+	uint8_t format = 1;
+
 	msg_get_str(m, ret->connector, sizeof ret->connector);
+	if (ret->connector[0] == '\0') {
+		format = msg_get_u8(m);
+		msg_get_str(m, ret->connector, sizeof ret->connector);
+	}
 	ret->version = msg_get_u32(m);
 	for (size_t i = 0; i < NURLS; i++)
 		msg_get_str(m, url_at(ret, i), EX_URL);
 	ret->client_auth = msg_get_u8(m);
 	if (ret->client_auth >= CLIENT_AUTH_END)
 		m->failed = true;
+	if (format == FORMAT) {
+		msg_get_str(m, ret->refresh_url, sizeof ret->refresh_url);
+		get_vars(m, &ret->vars);
+	} else if (format != 1) {
+		m->failed = true;
+	}
+}
+
+static bool
+vars_equal(const struct ex_vars *a, const struct ex_vars *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i].name, b->v[i].name) != 0 ||
+		    strcmp(a->v[i].value, b->v[i].value) != 0)
+			return false;
+	return true;
 }
 
 bool
 destination_equal(const struct destination *a, const struct destination *b)
 {
 	if (strcmp(a->connector, b->connector) != 0 || a->version != b->version ||
-	    a->client_auth != b->client_auth)
+	    a->client_auth != b->client_auth || strcmp(a->refresh_url, b->refresh_url) != 0 ||
+	    !vars_equal(&a->vars, &b->vars))
 		return false;
 	for (size_t i = 0; i < NURLS; i++)
 		if (strcmp(url_at(a, i), url_at(b, i)) != 0)
@@ -65,6 +113,12 @@ destination_agree(const struct destination *a, const struct destination *b, stru
 		return 0;
 	return err_name(e, ERR_RECORD_CORRUPT, "app and grant are sealed for different destinations: "
 	    "nothing is sent");
+}
+
+const char *
+destination_refresh_url(const struct destination *d)
+{
+	return d->refresh_url[0] != '\0' ? d->refresh_url : d->token_url;
 }
 
 int
@@ -89,7 +143,9 @@ destination_expand(const struct connector *c, const struct ex_vars *vars,
 		if (templates[i] != NULL &&
 		    connector_expand(c, templates[i], &all, url_at(d, i), EX_URL, e) != 0)
 			return e->code;
-	return 0;
+	d->vars = *vars;
+	return c->refresh_url == NULL ? 0 : connector_expand(c, c->refresh_url, &all,
+	    d->refresh_url, EX_URL, e);
 }
 
 /* ---- plaintexts */

@@ -14,6 +14,8 @@ struct destination {
 			revocation_url[EX_URL], par_url[EX_URL], device_url[EX_URL],
 			introspection_url[EX_URL], api_base[EX_URL], probe_url[EX_URL];
 	enum client_auth client_auth;
+	char		refresh_url[EX_URL];	/* "": the token URL */
+	struct ex_vars	vars;			/* what parameters of requests are made of */
 };
 
 void destination_put(struct msg *m, const struct destination *d);
@@ -21,6 +23,9 @@ void destination_get(struct msg *m, struct destination *ret);
 bool destination_equal(const struct destination *a, const struct destination *b);
 /* What is opened together must be sealed for one destination. Errors: ERR_RECORD_CORRUPT. */
 int destination_agree(const struct destination *a, const struct destination *b, struct err *e);
+
+/* Where refresh tokens go. */
+const char *destination_refresh_url(const struct destination *d);
 
 /* Expands C's templates with VARS; discovery is not its business. */
 int destination_expand(const struct connector *c, const struct ex_vars *vars,

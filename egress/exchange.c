@@ -90,6 +90,12 @@ fill(struct egress *x, struct exchange *q, struct flight *f, struct err *e)
 	return make_keys(x, q, f, e);
 }
 
+static const char *
+url_of(const struct flight *f)
+{
+	return f->kind == EX_REFRESH ? destination_refresh_url(&f->d) : f->d.token_url;
+}
+
 static int exchange_perform(struct job *j, struct err *e);
 
 int
@@ -105,7 +111,7 @@ exchange_prepare(struct job *j, struct err *e)
 	if (rc == 0)
 		rc = fill(j->x, &q, f, e);
 	exchange_done(&q);
-	if (rc == 0 && !http_host(f->d.token_url, j->host, sizeof j->host))
+	if (rc == 0 && !http_host(url_of(f), j->host, sizeof j->host))
 		rc = err_name(e, ERR_HOST_NOT_ALLOWED, "the sealed token URL is not https");
 	j->perform = exchange_perform;
 	return rc;
@@ -126,7 +132,7 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 {
 	const struct connector *c = catalogue_find(&j->x->catalogue, f->d.connector);
 	struct token_request t = { 0 };
-	struct http_request q = { .method = "POST", .url = f->d.token_url,
+	struct http_request q = { .method = "POST", .url = url_of(f),
 		.before_send = before_send, .arg = j };
 	int rc;
 
@@ -142,6 +148,7 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 	if (rc == 0) {
 		f->sent_at = wall_seconds();
 		q.timeout_s = c->exchange_timeout_s;
+		http_headers(&q, c->headers, c->nheaders);
 		token_request_send(j->x, &t, &q, a);
 	}
 	token_request_done(&t);

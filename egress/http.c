@@ -81,6 +81,17 @@ http_host(const char *url, char *out, size_t cap)
 	return ok;
 }
 
+void
+http_headers(struct http_request *q, char *const *lines, size_t n)
+{
+	size_t to = 0;
+
+	while (to < HTTP_HEADERS && q->header[to] != NULL)
+		to++;
+	for (size_t i = 0; i < n && to < HTTP_HEADERS; i++)
+		q->header[to++] = lines[i];
+}
+
 /* ---- libcurl's callbacks */
 
 /* The address it is about to connect to. */
@@ -276,14 +287,15 @@ add_header(struct curl_slist *l, const char *line)
 
 /* Without it the provider would say that the client's secret is wrong: no request goes then. */
 static int
-add_authorization(const struct secret *value, struct curl_slist **l, struct err *e)
+add_authorization(const struct http_request *q, struct curl_slist **l, struct err *e)
 {
+	const char *name = q->authorization_name != NULL ? q->authorization_name : "Authorization";
 	AUTO(secret) line = { 0 };
 
-	if (value == NULL)
+	if (q->authorization == NULL)
 		return 0;
-	if (secret_set(&line, "Authorization: ", 15, e) != 0 ||
-	    secret_append(&line, value->p, value->len, e) != 0 ||
+	if (secret_set(&line, name, strlen(name), e) != 0 || secret_append(&line, ": ", 2, e) != 0 ||
+	    secret_append(&line, q->authorization->p, q->authorization->len, e) != 0 ||
 	    secret_append(&line, "", 1, e) != 0)
 		return e->code;
 	*l = add_header(*l, (const char *)line.p);
@@ -306,9 +318,12 @@ headers_of(const struct http_request *q, struct curl_slist **ret, struct err *e)
 	if (q->content_type != NULL) {
 		snprintf(text, sizeof text, "Content-Type: %.150s", q->content_type);
 		l = add_header(l, text);
+	} else if (q->body != NULL) {
+		/* libcurl would call it a form, which some providers refuse (Dropbox). */
+		l = add_header(l, "Content-Type:");
 	}
 	*ret = l;
-	return add_authorization(q->authorization, ret, e);
+	return add_authorization(q, ret, e);
 }
 
 static void

@@ -14,11 +14,12 @@ struct egress;
 
 struct http_request {
 	const char	*method;		/* "GET", "POST", "DELETE" */
-	const char	*url;
+	const char	*url;			/* one with a token in it: in locked memory */
 	const struct secret *body;		/* NULL = none */
 	const char	*content_type;
 	/* Header lines; those with secrets are in locked memory. */
 	const struct secret *authorization;	/* value of Authorization, or NULL */
+	const char	*authorization_name;	/* of another header than that; NULL */
 	const char	*header[HTTP_HEADERS];	/* "Name: value", NULL ended */
 	unsigned	 timeout_s;
 	/* Just before the first byte goes out; not 0: nothing is sent. */
@@ -39,6 +40,9 @@ void http_answer_done(struct http_answer *a);
 
 /* Fills RET; what went wrong is in it. */
 void http_send(struct egress *x, const struct http_request *q, struct http_answer *ret);
+
+/* Adds N lines behind those there are; they are borrowed. */
+void http_headers(struct http_request *q, char *const *lines, size_t n);
 
 /* The host of an https URL, in lower case, into OUT. FALSE: none, or a user in front of it. */
 bool http_host(const char *url, char *out, size_t cap);

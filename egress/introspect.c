@@ -39,6 +39,7 @@ static int
 introspect_perform(struct job *j, struct err *e)
 {
 	const struct asking *s = j->state;
+	const struct connector *c = catalogue_find(&j->x->catalogue, s->app.d.connector);
 	AUTO(token_request) t = { 0 };
 	struct http_request q = { .method = "POST", .url = s->app.d.introspection_url,
 		.timeout_s = INTROSPECT_S };
@@ -49,6 +50,8 @@ introspect_perform(struct job *j, struct err *e)
 		if (about_token_make(&s->app, &s->grant.refresh_token, "refresh_token", true, &t,
 			e) != 0)
 			return e->code;
+		if (c != NULL)
+			http_headers(&q, c->headers, c->nheaders);
 		token_request_send(j->x, &t, &q, &a);
 		state = judge(&a);
 		http_answer_done(&a);

@@ -134,6 +134,19 @@ add_client(struct body *b, const struct app_secret *app, struct token_request *t
 	add_str(b, "client_id", app->client_id);
 }
 
+/* What the connector adds, of the variables the app was registered with. */
+static void
+add_pairs(struct body *b, const struct connector *c, const struct destination *d,
+    const struct name_value *v, size_t n)
+{
+	char text[1024];
+
+	for (size_t i = 0; i < n && b->rc == 0; i++) {
+		b->rc = connector_expand_text(c, v[i].value, &d->vars, text, sizeof text, b->e);
+		add_str(b, v[i].name, text);
+	}
+}
+
 int
 token_request_make(const struct connector *c, const struct app_secret *app,
     const struct flow_secret *f, const struct secret *code, const struct grant_secret *g,
@@ -153,8 +166,9 @@ token_request_make(const struct connector *c, const struct app_secret *app,
 		add_str(&b, "grant_type", "refresh_token");
 		add(&b, "refresh_token", g->refresh_token.p, g->refresh_token.len);
 	}
-	for (size_t i = 0; i < c->ntoken_params; i++)
-		add_str(&b, c->token_params[i].name, c->token_params[i].value);
+	add_pairs(&b, c, &app->d, c->token_params, c->ntoken_params);
+	if (f == NULL)
+		add_pairs(&b, c, &app->d, c->refresh_params, c->nrefresh_params);
 	add_client(&b, app, t);
 	if (b.rc == 0 && c->body_json)
 		b.rc = secret_append(&t->body, "}", 1, e);
@@ -180,7 +194,7 @@ void
 token_request_send(struct egress *x, const struct token_request *t,
     struct http_request *q, struct http_answer *ret)
 {
-	q->body = &t->body;
+	q->body = t->body.len > 0 || strcmp(q->method, "POST") == 0 ? &t->body : NULL;
 	q->content_type = t->content_type;
 	q->authorization = t->authorization.len > 0 ? &t->authorization : NULL;
 	http_send(x, q, ret);
@@ -236,8 +250,7 @@ authorization_url(const struct connector *c, const struct app_secret *app,
 		add_str(&b, "code_challenge", text);
 		add_str(&b, "code_challenge_method", "S256");
 	}
-	for (size_t i = 0; i < c->nauthorize_params; i++)
-		add_str(&b, c->authorize_params[i].name, c->authorize_params[i].value);
+	add_pairs(&b, c, &app->d, c->authorize_params, c->nauthorize_params);
 	if (b.rc != 0)
 		return b.rc;
 	if (strlen(app->d.authorization_url) + 1 + q.len + 1 > cap)

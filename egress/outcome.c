@@ -86,6 +86,13 @@ keep_secrets(const struct flight *f, struct reply *p, struct exchange_result *re
 
 /* ---- may these tokens be used? */
 
+static bool
+is_offline(const struct connector *c, const char *scope)
+{
+	return strcmp(scope, "offline_access") == 0 ||
+	    (c->offline_scope != NULL && strcmp(scope, c->offline_scope) == 0);
+}
+
 /*
  * What a provider says it granted must hold what the connector cannot do without.
  * offline_access shows in the refresh token; many providers do not list it. At a sign-in
@@ -98,10 +105,12 @@ check_scopes(const struct flight *f, const struct connector *c, const struct rep
 	if (f->kind != EX_CODE || p->scope[0] == '\0')
 		return 0;
 	for (size_t i = 0; i < c->nmandatory; i++) {
-		const char *s = c->scopes_mandatory[i];
+		char s[256];
 
+		if (connector_expand_text(c, c->scopes_mandatory[i], &f->d.vars, s, sizeof s, e) != 0)
+			return e->code;
 		if (scope_has(p->scope, s) ||
-		    (strcmp(s, "offline_access") == 0 && p->refresh_token.len > 0))
+		    (is_offline(c, s) && p->refresh_token.len > 0))
 			continue;
 		return err_name(e, ERR_SCOPE_INSUFFICIENT, "scope '%.60s' is required and was not "
 		    "granted", s);

@@ -141,6 +141,7 @@ struct connector {
 	size_t		 nreply_root;
 	char		*reply_access_token, *reply_refresh_token, *reply_id_token,
 			*reply_token_type, *reply_scope;
+	char		*reply_token_type_is;	/* what callers are told, whatever it says; or NULL */
 	char		*reply_expires, *reply_refresh_expires;
 	enum expiry_unit reply_expires_unit, reply_refresh_expires_unit;
 	struct name_value reply_success[4];	/* path, and the text its value must have */

@@ -71,6 +71,7 @@ const struct connector_key connector_keys[] = {
 	{ "reply_refresh_token", K_PATH, AT(reply_refresh_token), 0, 0, { 0 } },
 	{ "reply_id_token", K_PATH, AT(reply_id_token), 0, 0, { 0 } },
 	{ "reply_token_type", K_PATH, AT(reply_token_type), 0, 0, { 0 } },
+	{ "reply_token_type_is", K_STR, AT(reply_token_type_is), 0, 0, { 0 } },
 	{ "reply_scope", K_PATH, AT(reply_scope), 0, 0, { 0 } },
 	{ "reply_expires", K_PATH, AT(reply_expires), 0, 0, { 0 } },
 	{ "reply_expires_unit", K_ENUM, AT(reply_expires_unit), 0, 0, EXPIRY_UNITS },

@@ -2,6 +2,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "common/jsonpath.h"
 #include "connectors/catalogue.h"
 
 TEST(the_shipped_catalogue_loads)
@@ -226,6 +227,40 @@ TEST(what_a_provider_calls_an_error_may_depend_on_the_request)
 	T_EQ(connector_error(&c, "refresh:gone", true), ERR_NONE);
 	T_EQ(connector_error(NULL, "busy", true), ERR_NONE);
 	connector_done(&c);
+}
+
+TEST(a_path_leads_to_one_member_or_nowhere)
+{
+	static const char text[] = "{\"a\":{\"b\":\"1\",\"c.d\":\"2\",\"e/f\":\"3\",\"0\":\"4\"},"
+	    "\"l\":[{\"m\":\"5\"},[\"6\"]],\"\":\"7\"}";
+	static const struct { const char *path, *leads; bool valid; } t[] = {
+		{ "a.b", "1", true }, { "/a/b", "1", true }, { "/a/c.d", "2", true },
+		{ "/a/e~1f", "3", true }, { "a.0", "4", true }, { "/a/0", "4", true },
+		{ "l[0].m", "5", true }, { "/l/0/m", "5", true }, { "l[1][0]", "6", true },
+		{ "/", "7", true }, { "a.c.d", NULL, true }, { "l[2]", NULL, true },
+		{ "a[0]", NULL, true }, { "l.m", NULL, true }, { "a.b.c", NULL, true },
+		{ "/a/", NULL, true }, { "a..b", NULL, false }, { ".a", NULL, false },
+		{ "a.", NULL, false }, { "a[", NULL, false }, { "a[x]", NULL, false },
+		{ "a[-1]", NULL, false }, { "a[123456]", NULL, false }, { "a]b", NULL, true },
+		{ "/a~2", NULL, false }, { "a[0]b", NULL, false },
+		{ "a.b.c.d.e.f.g.h.i", NULL, false },
+		{ "a0123456789012345678901234567890123456789012345678901234567890123456789", NULL,
+		    false },
+	};
+	json_auto_t *o = json_loads(text, 0, NULL);
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		const char *s = json_string_value(jsonpath_get(o, t[i].path));
+
+		if (jsonpath_valid(t[i].path) != t[i].valid)
+			fail_msg("%s is %svalid", t[i].path, t[i].valid ? "not " : "");
+		if ((s == NULL) != (t[i].leads == NULL) || (s != NULL && strcmp(s, t[i].leads) != 0))
+			fail_msg("%s leads to %s", t[i].path, s == NULL ? "nothing" : s);
+	}
+	T_OK(jsonpath_get(o, "") == o);
+	T_OK(jsonpath_has("a.refresh_token", "refresh_token"));
+	T_OK(jsonpath_has("/a/refresh_token/x", "refresh_token"));
+	T_NOT(jsonpath_has("a.refresh_token_expires", "refresh_token"));
 }
 
 int

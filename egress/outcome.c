@@ -118,6 +118,22 @@ check_scopes(const struct flight *f, const struct connector *c, const struct rep
 	return 0;
 }
 
+/* Whoever learns an API's address from here sends tokens there (row 48). A refresh is not worth
+ * losing for it: vaultd keeps the address it has. */
+static int
+check_captured(const struct flight *f, const struct reply *p, struct err *e)
+{
+	if (p->strayed[0] == '\0')
+		return 0;
+	if (f->kind != EX_CODE) {
+		log_warn("connector=%s: '%s' of an answer leads to a host that is not the provider's: "
+		    "it is not kept", f->d.connector, p->strayed);
+		return 0;
+	}
+	return err_name(e, ERR_BAD_ANSWER, "'%s' of the answer leads to a host that is not the "
+	    "provider's", p->strayed);
+}
+
 /* OpenID Core section 3.1.3.7, without the signature: the token came over TLS directly. */
 static int
 check_id_token(const struct flight *f, const struct connector *c, const struct reply *p,
@@ -187,16 +203,25 @@ seal_grant(struct egress *x, const struct flight *f, struct reply *p,
 	    (struct slice){ plain.p, plain.len }, &ret->grant_blob, e);
 }
 
-/* Seconds from the request's start; 0 = does not end. */
+/* L as seconds from the request's start; 0 = it does not say. */
+static uint32_t
+seconds_of(const struct flight *f, struct lifetime l)
+{
+	int64_t left = l.at - f->sent_at;
+
+	if (l.in_s > 0 || l.at == 0)
+		return l.in_s;
+	return left < 1 ? 1 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+}
+
+/* Row 18. 0 = does not end. */
 static uint32_t
 expiry(const struct flight *f, const struct connector *c, const struct reply *p)
 {
-	int64_t left = p->expires_at - f->sent_at;
+	uint32_t said = seconds_of(f, p->expires);
 
-	if (p->expires_in_s > 0)
-		return p->expires_in_s;
-	if (p->expires_at > 0)
-		return left < 1 ? 1 : left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+	if (said != 0)
+		return said;
 	if (c->default_expires_s != 0)
 		return c->default_expires_s;
 	return p->refresh_token.len > 0 || f->kind == EX_REFRESH ? WITHOUT_EXPIRY_S : 0;
@@ -207,7 +232,7 @@ seal_tokens(struct egress *x, const struct flight *f, const struct connector *c,
     struct reply *p, struct exchange_result *ret, struct err *e)
 {
 	ret->expires_in_s = expiry(f, c, p);
-	ret->refresh_expires_in_s = p->refresh_expires_in_s;
+	ret->refresh_expires_in_s = seconds_of(f, p->refresh_expires);
 	snprintf(ret->scope, sizeof ret->scope, "%s", p->scope);
 	ret->captured = p->captured;
 	if (!connector_fill(f->d.api_base, &p->captured, ret->api_base, sizeof ret->api_base))
@@ -276,7 +301,8 @@ use_tokens(struct egress *x, struct flight *f, const struct connector *c, struct
 {
 	struct err why = { 0 };
 
-	if (check_id_token(f, c, p, ret, &why) != 0 || check_scopes(f, c, p, &why) != 0)
+	if (check_id_token(f, c, p, ret, &why) != 0 || check_scopes(f, c, p, &why) != 0 ||
+	    check_captured(f, p, &why) != 0)
 		return why.id == ERR_NONE ? postpone(ret, &why, e) :
 					    refuse(x, f, c, p, a, ret, &why);
 	find_account(x, f, c, p, ret);

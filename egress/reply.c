@@ -3,18 +3,17 @@
  */
 #include "egress/reply.h"
 
-#include <ctype.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
-#include "common/auto.h"
-#include "common/errors.h"
 #include "common/json.h"
+#include "common/jsonpath.h"
+#include "egress/body.h"
+#include "egress/capture.h"
 
 #define TOKEN_MAX	(64u << 10)
-#define ANSWER_MAX	(1u << 20)
 
 void
 reply_done(struct reply *r)
@@ -24,100 +23,31 @@ reply_done(struct reply *r)
 	secret_done(&r->id_token);
 }
 
-/* ---- form-encoded answers become the object they mean */
-
-static int
-hex(int c)
-{
-	return isdigit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	    c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static json_t *
-form_value(const char *p, size_t n)
-{
-	char *out = malloc(n + 1);
-	size_t m = 0;
-	json_t *v;
-
-	if (out == NULL)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] == '%' && i + 2 < n && hex(p[i + 1]) >= 0 && hex(p[i + 2]) >= 0) {
-			out[m++] = (char)(hex(p[i + 1]) << 4 | hex(p[i + 2]));
-			i += 2;
-		} else {
-			out[m++] = p[i] == '+' ? ' ' : p[i];
-		}
-	}
-	v = memchr(out, '\0', m) == NULL ? json_stringn(out, m) : NULL;
-	explicit_bzero(out, n + 1);
-	free(out);
-	return v;
-}
-
-static json_t *
-form_parse(struct slice body)
-{
-	const char *p = body.p, *end = p + body.len;
-	json_t *o = json_object();
-	char key[64];
-
-	while (p < end) {
-		size_t n = 0, k;
-
-		while (p + n < end && p[n] != '&')
-			n++;
-		for (k = 0; k < n && p[k] != '='; k++)
-			;
-		if (k == 0 || k == n || k >= sizeof key) {
-			json_decref(o);
-			return NULL;
-		}
-		memcpy(key, p, k);
-		key[k] = '\0';
-		if (json_object_get(o, key) != NULL ||
-		    json_object_set_new(o, key, form_value(p + k + 1, n - k - 1)) != 0) {
-			json_decref(o);
-			return NULL;
-		}
-		p += n + 1;
-	}
-	return o;
-}
-
-static json_t *
-parse_body(struct slice body, const char *content_type, struct err *e)
-{
-	const char *p = body.p;
-	size_t i = 0;
-	json_t *o;
-
-	while (i < body.len && isspace((unsigned char)p[i]))
-		i++;
-	if (i < body.len && p[i] == '{')
-		return json_parse(body, ANSWER_MAX, e);
-	if (body.len > 0 && strncasecmp(content_type, "text/html", 9) != 0 &&
-	    memchr(p, '=', body.len) != NULL && (o = form_parse(body)) != NULL)
-		return o;
-	err_set(e, V_CORRUPT, "%s", body.len == 0 ? "an empty answer" :
-	    strncasecmp(content_type, "text/html", 9) == 0 ? "a web page instead of an answer" :
-	    "neither JSON nor a form");
-	return NULL;
-}
-
 /* ---- values */
 
-static int
-take_secret(json_t *o, const char *name, struct secret *ret, struct err *e)
+/* Visible ASCII and spaces: RFC 6749, appendix A.12. Callers put it into a header. */
+static bool
+token_is_plain(const char *s, size_t n)
 {
-	json_t *v = json_object_get(o, name);
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)s[i] < 0x20 || (unsigned char)s[i] > 0x7e)
+			return false;
+	return true;
+}
+
+/* Absent, null and "" are the same. */
+static int
+take_secret(json_t *root, const char *path, const char *dflt, struct secret *ret, struct err *e)
+{
+	json_t *v = jsonpath_get(root, path != NULL ? path : dflt);
 	size_t n = json_string_length(v);
 
 	if (!json_is_string(v) || n == 0)
 		return 0;
 	if (n > TOKEN_MAX)
-		return err_set(e, V_CORRUPT, "%s is longer than 64 KiB", name);
+		return err_set(e, V_CORRUPT, "%s is longer than 64 KiB", dflt);
+	if (!token_is_plain(json_string_value(v), n))
+		return err_set(e, V_CORRUPT, "%s holds bytes that no token has", dflt);
 	return secret_set(ret, json_string_value(v), n, e);
 }
 
@@ -149,171 +79,241 @@ reply_name(const json_t *v, char *ret, size_t cap)
 	memcpy(ret, s, n + 1);
 }
 
-/* Integer, string or float, as providers like it. -1 = not a number. */
-static double
-number_of(json_t *v)
+/* The text of a string, a number or a boolean; "" of anything else. */
+static void
+scalar_text(const json_t *v, char *ret, size_t cap)
 {
-	char *end;
-	double d;
-
-	if (json_is_number(v))
-		return json_number_value(v);
-	if (!json_is_string(v) || json_string_length(v) == 0)
-		return -1;
-	d = strtod(json_string_value(v), &end);
-	return *end == '\0' && isfinite(d) ? d : -1;
+	*ret = '\0';
+	if (json_is_integer(v))
+		snprintf(ret, cap, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+	else if (json_is_boolean(v))
+		snprintf(ret, cap, "%s", json_is_true(v) ? "true" : "false");
+	else
+		reply_text(v, ret, cap);
 }
 
-static uint32_t
-seconds_of(json_t *v)
-{
-	double n = number_of(v);
+/* ---- lives */
 
-	return !(n > 0) || n >= 4e9 ? 0 : n < 1 ? 1 : (uint32_t)n;
+/* The first of NAMES that says something. Its name says that it is a time. */
+static struct lifetime
+first_lifetime(json_t *root, const char *const *names)
+{
+	for (; *names != NULL; names++) {
+		struct lifetime l = lifetime_of(json_object_get(root, *names), EXPIRY_AUTO);
+
+		if (strstr(*names, "_at") != NULL)
+			l.in_s = 0;
+		if (l.in_s != 0 || l.at != 0)
+			return l;
+	}
+	return (struct lifetime){ 0 };
 }
 
 static void
-take_expiry(json_t *o, struct reply *r)
+take_lives(json_t *root, const struct connector *c, struct reply *r)
 {
-	double at = number_of(json_object_get(o, "expires_at"));
+	static const char *const access[] = { "expires_in", "expires_at", "expires", NULL };
+	static const char *const refresh[] = { "refresh_token_expires_in", "refresh_expires_in",
+		"x_refresh_token_expires_in", "refresh_token_expires_at", NULL };
 
-	r->expires_in_s = seconds_of(json_object_get(o, "expires_in"));
-	if (at > 1e11)		/* milliseconds */
-		at /= 1000;
-	if (at > 1e9 && at < 1e11)
-		r->expires_at = (int64_t)at;
-	r->refresh_expires_in_s = seconds_of(json_object_get(o, "refresh_token_expires_in"));
-	if (r->refresh_expires_in_s == 0)
-		r->refresh_expires_in_s = seconds_of(json_object_get(o, "refresh_expires_in"));
+	r->expires = c != NULL && c->reply_expires != NULL ?
+	    lifetime_of(jsonpath_get(root, c->reply_expires), c->reply_expires_unit) :
+	    first_lifetime(root, access);
+	r->refresh_expires = c != NULL && c->reply_refresh_expires != NULL ?
+	    lifetime_of(jsonpath_get(root, c->reply_refresh_expires),
+		c->reply_refresh_expires_unit) :
+	    first_lifetime(root, refresh);
+	if (r->expires.in_s == 0 && r->expires.at == 0 &&
+	    (c == NULL || c->default_expires_s == 0))
+		r->expires = reply_jwt_end(&r->access_token);
 }
 
-/* A string with spaces or commas, or an array. */
+/* ---- scopes and type */
+
+/* The words of TEXT, whatever stands between them, after those that are there; whole or not. */
+static void
+add_scopes(const char *text, char *to, size_t cap)
+{
+	size_t n = strlen(to);
+
+	for (const char *p = text; *(p += strspn(p, " ,\"\\\t\r\n")) != '\0';) {
+		size_t len = strcspn(p, " ,\"\\\t\r\n");
+
+		if (n + (n > 0) + len >= cap)
+			return;
+		if (n > 0)
+			to[n++] = ' ';
+		for (size_t i = 0; i < len; i++)
+			to[n++] = (unsigned char)p[i] < 0x20 || (unsigned char)p[i] > 0x7e ? '?' : p[i];
+		to[n] = '\0';
+		p += len;
+	}
+}
+
+/* A string with spaces or commas, or an array of such. */
 static void
 take_scope(json_t *v, struct reply *r)
 {
-	size_t i, n = 0;
+	size_t i;
 	json_t *item;
 
-	if (json_is_string(v)) {
-		reply_text(v, r->scope, sizeof r->scope);
-		for (char *p = r->scope; *p != '\0'; p++)
-			if (*p == ',' || *p == '"' || *p == '\\')
-				*p = ' ';
-		return;
-	}
-	json_array_foreach(v, i, item) {
-		char one[200] = "";
+	if (json_is_string(v))
+		add_scopes(json_string_value(v), r->scope, sizeof r->scope);
+	json_array_foreach(v, i, item)
+		if (json_is_string(item))
+			add_scopes(json_string_value(item), r->scope, sizeof r->scope);
+}
 
-		reply_text(item, one, sizeof one);
-		n += (size_t)snprintf(r->scope + n, sizeof r->scope - n, "%s%s", n > 0 ? " " : "",
-		    one);
-		if (n >= sizeof r->scope) {
-			r->scope[0] = '\0';
+/* Slack says whose token it is, which is no way to show it. */
+static void
+take_type(json_t *v, const struct connector *c, struct reply *r)
+{
+	char said[sizeof r->token_type] = "";
+
+	reply_text(v, said, sizeof said);
+	if (c != NULL && c->reply_token_type_is != NULL)
+		snprintf(r->token_type, sizeof r->token_type, "%s", c->reply_token_type_is);
+	else if (said[0] == '\0' || strcasecmp(said, "bearer") == 0 || strcmp(said, "bot") == 0 ||
+	    strcmp(said, "user") == 0)
+		snprintf(r->token_type, sizeof r->token_type, "Bearer");
+	else
+		snprintf(r->token_type, sizeof r->token_type, "%s", said);
+}
+
+/* ---- errors */
+
+static bool
+succeeded(json_t *o, const struct connector *c)
+{
+	char text[64];
+
+	for (size_t i = 0; c != NULL && i < c->nreply_success; i++) {
+		scalar_text(jsonpath_get(o, c->reply_success[i].name), text, sizeof text);
+		if (strcmp(text, c->reply_success[i].value) != 0)
+			return false;
+	}
+	return !json_is_false(json_object_get(o, "ok")) &&
+	    !json_is_false(json_object_get(o, "success"));
+}
+
+/* The first path of a connector's, or else of ours, at which there is a name or a number. "true" and
+ * "false" are neither. */
+static void
+first_text(json_t *o, char *const *paths, size_t n, const char *const *dflt, char *ret, size_t cap)
+{
+	for (size_t i = 0; n > 0 ? i < n : dflt[i] != NULL; i++) {
+		json_t *v = jsonpath_get(o, n > 0 ? paths[i] : dflt[i]);
+
+		if (!json_is_boolean(v))
+			scalar_text(v, ret, cap);
+		if (*ret != '\0')
 			return;
-		}
 	}
 }
 
 static void
-take_error(json_t *o, struct reply *r)
+take_number(json_t *o, struct reply *r)
 {
-	json_t *v = json_object_get(o, "error");
+	const char *at = strstr(r->description, "AADSTS");
+	const json_t *v = jsonpath_get(o, "error_codes[0]");
 
-	if (json_is_object(v)) {	/* {"error": {"code"|"type": ..., "message": ...}} */
-		reply_text(json_object_get(v, "type"), r->error, sizeof r->error);
-		if (r->error[0] == '\0')
-			reply_text(json_object_get(v, "code"), r->error, sizeof r->error);
-		reply_text(json_object_get(v, "message"), r->description, sizeof r->description);
-		if (r->error[0] == '\0')
-			snprintf(r->error, sizeof r->error, "error");
+	if (json_is_integer(v) && json_integer_value(v) > 0 && json_integer_value(v) < 100000000)
+		r->number = (uint32_t)json_integer_value(v);
+	else if (at != NULL)
+		r->number = (uint32_t)strtoul(at + 6, NULL, 10);
+}
+
+static void
+take_error(json_t *o, const struct connector *c, struct reply *r)
+{
+	static char *const none[1];
+	static const char *const names[] = { "error", "error.type", "error.code", "error.name",
+		"error_code", "errorCode", "errors[0].code", "errors[0].errorCode", "code", NULL };
+	static const char *const texts[] = { "error_description", "error.message", "message",
+		"error_message", "errors[0].message", "errors[0].description", "reason", "errorSummary",
+		"description", NULL };
+	bool good = succeeded(o, c), error_is_text = json_string_length(json_object_get(o,
+		"error")) > 0;
+
+	if (good && r->access_token.len > 0 && !error_is_text)
 		return;
-	}
-	reply_text(v, r->error, sizeof r->error);
-	if (r->error[0] == '\0' && json_is_false(json_object_get(o, "ok")))
+	first_text(o, c == NULL ? none : c->reply_error, c == NULL ? 0 : c->nreply_error, names,
+	    r->error, sizeof r->error);
+	first_text(o, c == NULL ? none : c->reply_error_text, c == NULL ? 0 : c->nreply_error_text,
+	    texts, r->description, sizeof r->description);
+	if (r->error[0] == '\0' && !good)
 		snprintf(r->error, sizeof r->error, "not_ok");
-	reply_text(json_object_get(o, "error_description"), r->description,
-	    sizeof r->description);
-	if (r->error[0] != '\0' && r->description[0] == '\0')
-		reply_text(json_object_get(o, "message"), r->description, sizeof r->description);
+	if (r->error[0] == '\0' && (json_is_object(json_object_get(o, "error")) ||
+		json_is_true(json_object_get(o, "error"))))
+		snprintf(r->error, sizeof r->error, "error");
+	take_number(o, r);
 }
 
-/* "a.b.c" into the answer. Never a value that is a grant secret. */
+/* ---- the whole */
+
+/* The first object that has an access token; the whole where none is looked for. */
 static json_t *
-by_path(json_t *o, const char *path)
+root_of(json_t *o, const struct connector *c)
 {
-	char part[64];
+	const char *token = c != NULL && c->reply_access_token != NULL ? c->reply_access_token :
+									 "access_token";
 
-	while (*path != '\0' && o != NULL) {
-		size_t n = strcspn(path, ".");
+	for (size_t i = 0; c != NULL && i < c->nreply_root; i++) {
+		json_t *v = jsonpath_get(o, c->reply_root[i]);
 
-		if (n >= sizeof part)
-			return NULL;
-		memcpy(part, path, n);
-		part[n] = '\0';
-		if (strcmp(part, "refresh_token") == 0 || strcmp(part, "id_token") == 0 ||
-		    strcmp(part, "access_token") == 0)
-			return NULL;
-		o = json_object_get(o, part);
-		path += n + (path[n] == '.');
+		if (json_string_length(jsonpath_get(v, token)) > 0)
+			return v;
 	}
-	return o;
+	return c == NULL || c->nreply_root == 0 ? o : NULL;
 }
 
-/* What callers may be told. A value that is or contains a grant secret is refused, and so
- * is one too long to be kept whole. */
-static void
-take_public(json_t *o, const char *path, const struct reply *r, char *ret, size_t cap)
+static int
+take_tokens(json_t *root, const struct connector *c, struct reply *r, struct err *e)
 {
-	json_t *v = by_path(o, path);
-	const char *s = json_string_value(v);
-	size_t n = json_string_length(v);
+	static const struct connector plain;
 
-	if (n == 0 || n >= cap || (r->refresh_token.len > 0 &&
-		memmem(s, n, r->refresh_token.p, r->refresh_token.len) != NULL))
-		return;
-	reply_name(v, ret, cap);
-}
-
-static void
-capture(json_t *o, const struct connector *c, struct reply *r)
-{
 	if (c == NULL)
-		return;
-	if (c->account_from == ACCOUNT_ANSWER)
-		take_public(o, c->account_member, r, r->account, sizeof r->account);
-	for (size_t i = 0; i < c->ncapture && r->captured.n < EX_VARS; i++) {
-		char value[256] = "";
+		c = &plain;
+	if (take_secret(root, c->reply_access_token, "access_token", &r->access_token, e) != 0 ||
+	    take_secret(root, c->reply_refresh_token, "refresh_token", &r->refresh_token, e) != 0 ||
+	    take_secret(root, c->reply_id_token, "id_token", &r->id_token, e) != 0)
+		return e->code;
+	take_type(jsonpath_get(root, c->reply_token_type != NULL ? c->reply_token_type :
+	    "token_type"), c, r);
+	take_scope(jsonpath_get(root, c->reply_scope != NULL ? c->reply_scope : "scope"), r);
+	take_lives(root, c, r);
+	return 0;
+}
 
-		take_public(o, c->capture[i].path, r, value, sizeof value);
-		if (value[0] == '\0' || strlen(c->capture[i].name) >= EX_NAME)
-			continue;
-		snprintf(r->captured.v[r->captured.n].name, EX_NAME, "%s", c->capture[i].name);
-		snprintf(r->captured.v[r->captured.n++].value, 256, "%s", value);
-	}
+/* Whose tokens they are. Never a token, nor a text with one in it. */
+static void
+take_account(json_t *o, const struct connector *c, struct reply *r)
+{
+	const char *path = c->account_member;
+	json_t *v = jsonpath_get(o, path);
+
+	if (json_is_string(v) && !jsonpath_has(path, "access_token") &&
+	    !jsonpath_has(path, "refresh_token") && !jsonpath_has(path, "id_token") &&
+	    (r->refresh_token.len == 0 || memmem(json_string_value(v), json_string_length(v),
+		r->refresh_token.p, r->refresh_token.len) == NULL))
+		reply_name(v, r->account, sizeof r->account);
 }
 
 int
 reply_parse(struct slice body, const char *content_type, const struct connector *c,
     struct reply *r, struct err *e)
 {
-	json_auto_t *o = parse_body(body, content_type, e);
+	json_auto_t *o = body_parse(body, content_type, e);
 
 	if (o == NULL)
-		return e->code = V_CORRUPT;
-	if (!json_is_object(o))
-		return err_set(e, V_CORRUPT, "not an object");
-	if (take_secret(o, "access_token", &r->access_token, e) != 0 ||
-	    take_secret(o, "refresh_token", &r->refresh_token, e) != 0 ||
-	    take_secret(o, "id_token", &r->id_token, e) != 0)
 		return e->code;
-	snprintf(r->token_type, sizeof r->token_type, "Bearer");
-	reply_text(json_object_get(o, "token_type"), r->token_type, sizeof r->token_type);
-	if (strcasecmp(r->token_type, "bearer") == 0)
-		snprintf(r->token_type, sizeof r->token_type, "Bearer");
-	take_scope(json_object_get(o, "scope"), r);
-	take_expiry(o, r);
-	take_error(o, r);
-	capture(o, c, r);
+	if (take_tokens(root_of(o, c), c, r, e) != 0)
+		return e->code;
+	take_error(o, c, r);
+	if (c != NULL && c->account_from == ACCOUNT_ANSWER)
+		take_account(o, c, r);
+	if (c != NULL)
+		capture_answer(o, c, r);
 	return 0;
 }
 
@@ -338,49 +338,4 @@ reply_member(struct slice body, const char *member, char *ret, size_t cap)
 	json_auto_t *o = json_parse(body, ANSWER_MAX, &e);
 
 	reply_name(json_object_get(o, member), ret, cap);
-}
-
-/* ---- ID token */
-
-static bool
-has_aud(json_t *aud, const char *client_id)
-{
-	size_t i;
-	json_t *v;
-
-	if (json_is_string(aud))
-		return strcmp(json_string_value(aud), client_id) == 0;
-	json_array_foreach(aud, i, v)
-		if (json_is_string(v) && strcmp(json_string_value(v), client_id) == 0)
-			return true;
-	return false;
-}
-
-int
-reply_id_token(const struct secret *jwt, const char *client_id, const char *member,
-    struct id_claims *ret, struct err *e)
-{
-	const char *p = memchr(jwt->p, '.', jwt->len), *end;
-	AUTO(secret) text = { 0 };
-	json_auto_t *o = NULL;
-	ssize_t n;
-
-	*ret = (struct id_claims){ 0 };
-	if (p == NULL || (end = memchr(p + 1, '.', jwt->len - (size_t)(p + 1 - (char *)jwt->p))) ==
-	    NULL)
-		return err_set(e, V_CORRUPT, "the ID token is not a JWT");
-	if (secret_reserve(&text, (size_t)(end - p), e) != 0)
-		return e->code;
-	if ((n = b64url_decode(p + 1, (size_t)(end - p - 1), text.p)) < 0)
-		return err_set(e, V_CORRUPT, "the ID token is not a JWT");
-	text.len = (size_t)n;
-	o = json_parse((struct slice){ text.p, text.len }, TOKEN_MAX, e);
-	if (!json_is_object(o))
-		return err_set(e, V_CORRUPT, "the ID token's claims are not an object");
-	reply_text(json_object_get(o, "iss"), ret->iss, sizeof ret->iss);
-	reply_text(json_object_get(o, "nonce"), ret->nonce, sizeof ret->nonce);
-	if (member != NULL)
-		reply_name(by_path(o, member), ret->account, sizeof ret->account);
-	ret->aud_ok = has_aud(json_object_get(o, "aud"), client_id);
-	return 0;
 }

@@ -11,17 +11,19 @@
 
 #include "common/exchange.h"
 #include "connectors/catalogue.h"
+#include "egress/lifetime.h"
 
 struct reply {
 	struct secret	access_token, refresh_token, id_token;	/* empty = absent */
 	char		token_type[32];		/* "Bearer" when absent */
 	char		scope[EX_SCOPE];	/* separated by spaces; "" = absent */
-	uint32_t	expires_in_s, refresh_expires_in_s;	/* 0 = not said */
-	int64_t		expires_at;		/* seconds since 1970, where it was said so; or 0 */
+	struct lifetime	expires, refresh_expires;
 	char		error[64];		/* "" = none */
-	char		description[512];	/* printable, cut; secrets taken out by the caller */
+	uint32_t	number;			/* Entra ID's, of error_codes or of AADSTS...; or 0 */
+	char		description[501];	/* printable, cut; secrets taken out by the caller */
 	char		account[256];		/* of ACCOUNT_ANSWER */
 	struct ex_vars	captured;
+	char		strayed[EX_NAME];	/* a captured url that leads elsewhere; "" = none */
 };
 void reply_done(struct reply *r);
 
@@ -42,6 +44,9 @@ enum token_state reply_introspection(struct slice body);
 
 /* The text of one member of an object, as reply_text() does it: the answer to a test call. */
 void reply_member(struct slice body, const char *member, char *ret, size_t cap);
+
+/* When an access token ends that is a JWT one can read; nothing otherwise. */
+struct lifetime reply_jwt_end(const struct secret *jwt);
 
 /* Claims of an ID token (not its signature: OIDC Core section 3.1.3.7, direct TLS). */
 struct id_claims {

@@ -30,6 +30,13 @@ static const struct good good[] = {
 	{ "{\"access_token\":\"a\",\"expires_in\":59.9,\"refresh_token\":null,\"scope\":[\"p\","
 	  "\"q\"]}", "", "a", "", "p q", 59 },
 	{ "  {\"access_token\":\"a\",\"expires_in\":0}", "", "a", "", "", 0 },
+	{ "\xef\xbb\xbf{\"access_token\":\"a\",\"token_type\":\"BEARER\"}", "", "a", "", "", 0 },
+	{ "{\"access_token\":\"a\",\"token_type\":\"bot\",\"scope\":\"b,a\"}", "", "a", "", "b a", 0 },
+	{ "access_token=a+b%2Bc&scope=&refresh_token=r\n", "text/plain; charset=utf-8", "a b+c", "r", "",
+	    0 },
+	{ "access_token=a&expires=5184000", "text/plain", "a", "", "", 5184000 },
+	{ "{\"access_token\":\"a\",\"refresh_token\":7,\"scope\":7,\"token_type\":{}}", "text/html", "a",
+	    "", "", 0 },
 	{ "{\"access_token\":\"a\",\"expires_in\":-1,\"extra\":{\"b\":[1,2]}}", "", "a", "", "",
 	  0 },
 };
@@ -45,11 +52,174 @@ TEST(answers_of_all_kinds_are_read)
 		T_OK(secret_equal(&r.access_token, g->access, strlen(g->access)));
 		T_OK(secret_equal(&r.refresh_token, g->refresh, strlen(g->refresh)));
 		T_STR(r.scope, g->scope);
-		T_EQ(r.expires_in_s, g->expires);
+		T_EQ(r.expires.in_s, g->expires);
 		T_STR(r.token_type, "Bearer");
 		T_STR(r.error, "");
 		reply_done(&r);
 	}
+}
+
+/* A connector read from text as it stands in a file. */
+static void
+connector_of(const char *keys, struct connector *ret)
+{
+	char text[4000];
+	struct err e = { 0 };
+
+	snprintf(text, sizeof text, "{\"id\":\"x\",\"name\":\"X\",\"version\":1,\"auth_types\":[\"pat\"]"
+	    "%s%s}", *keys != '\0' ? "," : "", keys);
+	T_DO(connector_parse("f.json", str(text), ret, &e), e);
+}
+
+TEST(tokens_come_from_one_object_of_the_answer)
+{
+	static const struct { const char *body, *access, *refresh, *scope; } t[] = {
+		{ "{\"ok\":true,\"access_token\":\"bot\",\"refresh_token\":\"bot-r\",\"authed_user\":{"
+		  "\"access_token\":\"user\",\"scope\":\"a,b\"}}", "user", "", "a b" },
+		{ "{\"ok\":true,\"access_token\":\"bot\",\"refresh_token\":\"bot-r\",\"authed_user\":{"
+		  "\"id\":\"U1\"}}", "bot", "bot-r", "" },
+		{ "{\"ok\":true,\"authed_user\":\"x\"}", "", "", "" },
+	};
+	struct connector c = { 0 };
+
+	connector_of("\"reply_root\":[\"authed_user\",\"\"]", &c);
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct reply r = { 0 };
+		struct err e = { 0 };
+
+		T_DO(reply_parse(str(t[i].body), "", &c, &r, &e), e);
+		T_OK(secret_equal(&r.access_token, t[i].access, strlen(t[i].access)));
+		T_OK(secret_equal(&r.refresh_token, t[i].refresh, strlen(t[i].refresh)));
+		T_STR(r.scope, t[i].scope);
+		reply_done(&r);
+	}
+	connector_done(&c);
+}
+
+TEST(members_may_have_other_names)
+{
+	static const char body[] = "{\"data\":{\"token\":\"a\",\"renew\":\"r\",\"kind\":\"BEARER\",\"perms\":"
+	    "[\"x\",\"y,z\"],\"left\":\"0:01:00\",\"renew_ms\":7200000},\"done\":1}";
+	struct connector c = { 0 };
+	struct reply r = { 0 };
+	struct err e = { 0 };
+
+	connector_of("\"reply_access_token\":\"data.token\",\"reply_refresh_token\":\"/data/renew\","
+	    "\"reply_token_type\":\"data.kind\",\"reply_scope\":\"data.perms\",\"reply_expires\":"
+	    "\"data.left\",\"reply_expires_unit\":\"d_hh_mm\",\"reply_refresh_expires\":"
+	    "\"data.renew_ms\",\"reply_refresh_expires_unit\":\"ms\",\"reply_success\":{\"done\":\"1\"}",
+	    &c);
+	T_DO(reply_parse(str(body), "", &c, &r, &e), e);
+	T_OK(secret_equal(&r.access_token, "a", 1));
+	T_OK(secret_equal(&r.refresh_token, "r", 1));
+	T_STR(r.token_type, "Bearer");
+	T_STR(r.scope, "x y z");
+	T_EQ(r.expires.in_s, 3600);
+	T_EQ(r.refresh_expires.in_s, 7200);
+	T_STR(r.error, "");
+	reply_done(&r);
+	connector_done(&c);
+}
+
+TEST(errors_are_where_a_provider_puts_them)
+{
+	static const struct { const char *keys, *body, *error, *text; } t[] = {
+		{ "", "{\"error\":\"invalid_grant\",\"error_description\":\"gone\"}", "invalid_grant",
+		  "gone" },
+		{ "", "{\"error\":{\"type\":\"T\",\"message\":\"m\"}}", "T", "m" },
+		{ "", "{\"error\":{\"code\":17}}", "17", "" },
+		{ "", "{\"error\":{}}", "error", "" },
+		{ "", "{\"error\":true,\"message\":\"no\"}", "error", "no" },
+		{ "", "{\"errorCode\":\"E0000011\",\"errorSummary\":\"bad\"}", "E0000011", "bad" },
+		{ "", "{\"errors\":[{\"code\":\"c\",\"message\":\"m\"}]}", "c", "m" },
+		{ "", "{\"ok\":false}", "not_ok", "" }, { "", "{\"success\":false}", "not_ok", "" },
+		{ "", "{\"success\":false,\"access_token\":\"a\",\"code\":5}", "5", "" },
+		{ "", "{\"access_token\":\"a\",\"code\":200,\"message\":\"fine\"}", "", "" },
+		{ "", "{\"access_token\":\"a\",\"error\":\"\"}", "", "" },
+		{ "", "{\"access_token\":\"a\",\"error\":null}", "", "" },
+		{ "", "{\"access_token\":\"a\",\"error\":\"late\"}", "late", "" },
+		{ "", "{}", "", "" },
+		{ "\"reply_success\":{\"status\":\"0\"}", "{\"access_token\":\"a\",\"status\":1}", "not_ok",
+		  "" },
+		{ "\"reply_success\":{\"status\":\"0\"}", "{\"access_token\":\"a\",\"status\":0}", "", "" },
+		{ "\"reply_error\":[\"fault.code\",\"error\"],\"reply_error_text\":\"fault.text\"",
+		  "{\"error\":\"x\",\"fault\":{\"code\":\"y\",\"text\":\"z\"}}", "y", "z" },
+	};
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct connector c = { 0 };
+		struct reply r = { 0 };
+		struct err e = { 0 };
+
+		connector_of(t[i].keys, &c);
+		T_DO(reply_parse(str(t[i].body), "", &c, &r, &e), e);
+		if (strcmp(r.error, t[i].error) != 0 || strcmp(r.description, t[i].text) != 0)
+			fail_msg("%s: '%s' '%s'", t[i].body, r.error, r.description);
+		reply_done(&r);
+		connector_done(&c);
+	}
+}
+
+/* Row 58: what is too large, too deep or hostile is no answer, and nothing else happens. */
+TEST(row_58_limits)
+{
+	static char big[(1 << 20) + 100];
+	struct reply r = { 0 };
+	struct err e = { 0 };
+	int n = snprintf(big, sizeof big, "{\"access_token\":\"");
+
+	memset(big + n, 'k', 64 << 10);
+	strcpy(big + n + (64 << 10), "\"}");
+	T_DO(reply_parse(str(big), "", NULL, &r, &e), e);
+	T_EQ(r.access_token.len, 64 << 10);
+	reply_done(&r);
+	strcpy(big + n + (64 << 10), "k\"}");
+	T_EQ(reply_parse(str(big), "", NULL, &r, &e), V_CORRUPT);
+	reply_done(&r);
+	n = snprintf(big, sizeof big, "{\"access_token\":\"a\"}");
+	memset(big + n, ' ', sizeof big - (size_t)n);
+	T_DO(reply_parse((struct slice){ big, 1 << 20 }, "", NULL, &r, &e), e);
+	reply_done(&r);
+	T_EQ(reply_parse((struct slice){ big, (1 << 20) + 1 }, "", NULL, &r, &e), V_CORRUPT);
+	memset(big, '[', 100000);
+	T_EQ(reply_parse((struct slice){ big, 100000 }, "", NULL, &r, &e), V_CORRUPT);
+	memcpy(big, "{\"a\":", 5);
+	T_EQ(reply_parse((struct slice){ big, 100000 }, "", NULL, &r, &e), V_CORRUPT);
+	n = 0;
+	for (int i = 0; i < 300; i++)
+		n += snprintf(big + n, sizeof big - (size_t)n, "a%d=&", i);
+	T_EQ(reply_parse((struct slice){ big, (size_t)n }, "", NULL, &r, &e), V_CORRUPT);
+	reply_done(&r);
+}
+
+static void
+jwt_of(const char *claims, struct secret *ret);
+
+/* Row 18: `expires_in` is absent, and the token itself says when it ends. */
+TEST(row_18_the_end_of_a_jwt)
+{
+	AUTO(secret) jwt = { 0 };
+	char body[1200];
+	struct connector c = { .default_expires_s = 600 };
+	struct reply r = { 0 };
+	struct err e = { 0 };
+
+	jwt_of("{\"exp\":1893456000}", &jwt);
+	snprintf(body, sizeof body, "{\"access_token\":\"%.*s\"}", (int)jwt.len, (char *)jwt.p);
+	T_DO(reply_parse(str(body), "", NULL, &r, &e), e);
+	T_EQ(r.expires.at, 1893456000);
+	reply_done(&r);
+	r = (struct reply){ 0 };
+	T_DO(reply_parse(str(body), "", &c, &r, &e), e);	/* the connector knows better */
+	T_EQ(r.expires.at, 0);
+	reply_done(&r);
+	r = (struct reply){ 0 };
+	snprintf(body, sizeof body, "{\"access_token\":\"%.*s\",\"expires_in\":60}", (int)jwt.len,
+	    (char *)jwt.p);
+	T_DO(reply_parse(str(body), "", NULL, &r, &e), e);
+	T_EQ(r.expires.in_s, 60);
+	T_EQ(r.expires.at, 0);
+	reply_done(&r);
 }
 
 TEST(what_is_no_answer_is_said_so)
@@ -58,7 +228,12 @@ TEST(what_is_no_answer_is_said_so)
 		{ "", "" }, { "<html>x=1</html>", "text/html" }, { "nonsense", "text/plain" },
 		{ "{\"access_token\":\"a\"", "application/json" }, { "[1]", "application/json" },
 		{ "{\"access_token\":\"a\",\"access_token\":\"b\"}", "application/json" },
-		{ "a=1&a=2", "text/plain" }, { "{\"access_token\":\"a\\u0000b\"}", "" },
+		{ "a=1&a=2", "text/plain" }, { "a=%00", "" }, { "=x", "" }, { "a=1&b", "" },
+		{ "a=%ff%fe", "" }, { "\xef\xbb\xbf", "" }, { " \n", "" }, { "<a b=\"1\">", "" },
+		{ "{\"access_token\":\"a\nb\"}", "" }, { "{\"access_token\":\"a\\nb\"}", "" },
+		{ "{\"access_token\":\"\303\251\"}", "" }, { "access_token=a%0d%0aX-Evil%3a+1", "" },
+		{ "{\"access_token\":\"a\"} trailing", "" }, { "\"access_token=1\"", "application/json" },
+		{ "{\"access_token\":\"a\\u0000b\"}", "" },
 	};
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -183,8 +358,8 @@ TEST(an_end_may_be_said_as_a_time)
 		struct err e = { 0 };
 
 		T_DO(reply_parse(str(table[i].body), "", NULL, &r, &e), e);
-		T_EQ(r.expires_in_s, table[i].in);
-		T_EQ(r.expires_at, table[i].at);
+		T_EQ(r.expires.in_s, table[i].in);
+		T_EQ(r.expires.at, table[i].at);
 		reply_done(&r);
 	}
 }

@@ -7,11 +7,13 @@
 
 #include "client/ctl.h"
 
-static const char *const fields[] = { "path", "connection", "state", "state", "account",
+static const char *const fields[] = { "path", "connection", "state", "state",
+	"state_since", "since", "resumes", "when enabled", "disabled_by", "disabled by uid",
+	"disabled_note", "note", "account",
 	"account", "connector", "connector", "auth_type", "authentication", "app", "OAuth app",
 	"scope", "scopes", "api_base", "API base", "expires", "token ends", "refresh_token_expires",
 	"sign-in ends", "last_refresh_ok", "last renewed", "created", "created", "cause", "problem",
-	"cause_text", "what was said", "cause_time", "since", "advice", "next", "id", "id", NULL };
+	"cause_text", "what was said", "cause_time", "of", "advice", "next", "id", "id", NULL };
 
 static int
 print_connection(struct ctl *c, json_t *r)
@@ -60,6 +62,25 @@ rename_it(struct ctl *c)
 {
 	json_t *r = ctl_call(c, "vaultd.Connections.Rename",
 	    json_pack("{s:s, s:s}", "connection", c->arg[0], "name", c->arg[1]));
+
+	return r == NULL ? c->status : print_connection(c, r);
+}
+
+static int
+disable(struct ctl *c)
+{
+	json_t *p = json_pack("{s:s}", "connection", c->arg[0]), *r;
+
+	ctl_set(p, "note", ctl_option(c, "note"));
+	r = ctl_call(c, "vaultd.Connections.Disable", p);
+	return r == NULL ? c->status : print_connection(c, r);
+}
+
+static int
+enable(struct ctl *c)
+{
+	json_t *r = ctl_call(c, "vaultd.Connections.Enable",
+	    json_pack("{s:s}", "connection", c->arg[0]));
 
 	return r == NULL ? c->status : print_connection(c, r);
 }
@@ -118,6 +139,11 @@ const struct command commands_connection[] = {
 	    "  vaultctl connection show shared/team/github\n", show },
 	{ "connection rename", "CONNECTION NAME", 2, 2, "", "give it another name",
 	    "  vaultctl connection rename github work\n", rename_it },
+	{ "connection disable", "CONNECTION", 1, 1, "note=", "hand out no tokens of it",
+	    "  --note TEXT    why; shown to those who ask for a token\n\n"
+	    "  vaultctl connection disable shared/team/github --note 'leaked, see #12'\n", disable },
+	{ "connection enable", "CONNECTION", 1, 1, "", "hand out tokens of it again",
+	    "  vaultctl connection enable shared/team/github\n", enable },
 	{ "connection delete", "CONNECTION", 1, 1, "",
 	    "revoke it at the provider and forget it",
 	    "  vaultctl connection delete shared/team/github\n", delete_it },

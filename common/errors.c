@@ -181,6 +181,16 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_UNREACHABLE_PROXY] = { TOKEN "UnreachableProxy", V_UNAVAILABLE, OWNER_APPLIANCE, true,
 	    "An operator must check `proxy` of vault-egress.conf, and that the proxy lets this "
 	    "host through." },
+	[ERR_CONNECTION_DISABLED] = { CONNS "ConnectionDisabled", V_STATE, OWNER_ADMIN, false,
+	    "Ask a governance admin to enable it: `vaultctl connection enable`." },
+	[ERR_CONNECTION_LOCKED] = { CONNS "ConnectionLocked", V_STATE, OWNER_CALLER, false,
+	    "To restore access sign in again: `vaultctl connection reconnect`." },
+	[ERR_CONNECTION_DELETED] = { CONNS "ConnectionDeleted", V_NOT_FOUND, OWNER_CALLER, false,
+	    "Use another connection, or make a new one." },
+	[ERR_IMMUTABLE] = { CONNS "Immutable", V_INVALID, OWNER_CALLER, false,
+	    "Make a new connection; this never changes in one that exists." },
+	[ERR_INTERVAL_RANGE] = { CONNS "IntervalRange", V_INVALID, OWNER_CALLER, false,
+	    "Give 5 to 1440 minutes, or 0 for the vault's own interval." },
 };
 
 static const enum err_id by_class[] = {

@@ -91,6 +91,11 @@ enum err_id {
 	ERR_CERT_EXPIRED,	/* the client's certificate */
 	ERR_CERT_REJECTED,
 	ERR_UNREACHABLE_PROXY,
+	ERR_CONNECTION_DISABLED,
+	ERR_CONNECTION_LOCKED,
+	ERR_CONNECTION_DELETED,
+	ERR_IMMUTABLE,		/* a member that never changes */
+	ERR_INTERVAL_RANGE,
 	ERR_MAX,
 };
 

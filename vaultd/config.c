@@ -54,6 +54,8 @@ const struct conf_key config_keys[] = {
 	    "how long a begun sign-in may take" },
 	{ "stop_seconds", CONF_SECONDS, AT(stop_seconds), "140s",
 	    "how long stopping waits for exchanges in flight" },
+	{ "lockout_failures", CONF_UINT, AT(lockout_failures), "5",
+	    "failures in a row that say nothing certain lock a connection; 0: never" },
 	{ "check_policy_owner", CONF_BOOL, AT(check_policy_owner), "yes",
 	    "policy files must belong to root or this user, and to nobody else" },
 	{ "log_level", CONF_STR, AT(log_level), "info", "error, warn, info or debug" },

@@ -25,6 +25,7 @@ struct config {
 	unsigned	 connections_per_uid, connections, inflight_per_uid, rate_per_uid;
 	size_t		 bytes_per_uid, bytes;
 	unsigned	 session_seconds;	/* 10m */
+	unsigned	 lockout_failures;	/* 5; 0 = never */
 	unsigned	 stop_seconds;		/* wait for attempts in flight: 140 */
 	bool		 check_policy_owner;	/* yes */
 	char		*log_level;		/* info */

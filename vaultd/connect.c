@@ -47,7 +47,7 @@ note_failure(struct connection *c, const struct exchange_result *res)
 	if (res->phase == PHASE_AMBIGUOUS)
 		err_name(&e, ERR_SIGNIN_LOST, "the answer to the sign-in was lost: %.200s",
 		    res->err.text);
-	c->state = CONN_DISCONNECTED;
+	conn_state_apply(c, CONN_ENDED, wall_seconds());
 	c->cause = e.id;
 	snprintf(c->cause_text, sizeof c->cause_text, "%.*s", (int)sizeof c->cause_text - 1,
 	    e.text);

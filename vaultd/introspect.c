@@ -33,7 +33,7 @@ still_open(const struct asked *q, struct connection *c, uint64_t *generation)
 	return attempt_find(q->vault, &q->connection) == NULL &&
 	    object_connection(q->vault, &q->connection, true, c, generation, &e) == 0 &&
 	    object_grant(q->vault, &q->connection, &g, NULL, &e) == 0 &&
-	    c->ambiguous_since != 0 && c->state != CONN_DISCONNECTED && g.version == q->version;
+	    c->ambiguous_since != 0 && conn_state_usable(c->state) && g.version == q->version;
 }
 
 static void

@@ -85,7 +85,6 @@ object_connection_json(struct request *r, const struct target *t)
 	const struct connection *c = &t->c;
 	json_t *o = json_object();
 	char id[ID_TEXT], folder[400], path[600];
-	bool usable = c->state == CONN_CONNECTED || c->state == CONN_DEGRADED;
 
 	id_text(&c->id, id);
 	object_folder_path(r->vault, r, &t->f, folder, sizeof folder);
@@ -99,7 +98,7 @@ object_connection_json(struct request *r, const struct target *t)
 	set(o, "auth_type", auth_type_name(c->auth_type));
 	set_app(r, o, c);
 	set(o, "state", conn_state_name(c->state));
-	set(o, "summary", usable ? "Connected" : "Disconnected");
+	set(o, "summary", conn_state_summary(c->state));
 	if (t->f.class == FOLDER_PERSONAL) {
 		set(o, "owner", t->f.owner_name);
 	} else {
@@ -116,6 +115,12 @@ object_connection_json(struct request *r, const struct target *t)
 	set_int(o, "expires", expiry(r, c));
 	set_int(o, "refresh_token_expires", grant_expiry(r, c));
 	set_int(o, "last_refresh_ok", c->last_refresh_ok);
+	set_int(o, "state_since", c->state_since);
+	json_object_set_new(o, "resumes", c->resume == 0 ? json_null() :
+	    json_string(conn_state_name(c->resume)));
+	set_or_null(o, "disabled_note", c->disabled_note);
+	json_object_set_new(o, "disabled_by", c->state == CONN_DISABLED ?
+	    json_integer(c->disabled_by) : json_null());
 	set_cause(o, c);
 	set_int(o, "revision", (int64_t)t->generation);
 	return o;

@@ -11,25 +11,13 @@
 #include "common/auth_type.h"
 #include "common/envelope.h"
 #include "common/exchange.h"
+#include "vaultd/conn_state.h"
 #include "vaultd/store.h"
 
 #define NAME_MAX_LEN	120	/* bytes of UTF-8 */
 /* Of 1 to NAME_MAX_LEN bytes, without '/' and the control characters of ASCII and Latin-1
  * (U+0080 to U+009F: terminals obey both). */
 bool name_is_good(const char *name);
-
-enum conn_state {	/* stored as numbers: new ones go to the end */
-	CONN_PENDING = 1,	/* begun, or imported, and never authenticated */
-	CONN_CONNECTED,
-	CONN_DEGRADED,		/* works, and something needs attention */
-	CONN_DISCONNECTED,	/* reconnect needed */
-	CONN_LOCKED,		/* by the vault, after failures that say nothing certain */
-	CONN_DISABLED,		/* by somebody */
-	CONN_DELETED,		/* a tombstone: gone for everybody, not yet revoked */
-	CONN_STATE_END,
-};
-/* "pending_auth", "connected", ... */
-const char *conn_state_name(enum conn_state s);
 
 struct connection {
 	struct id	id, folder, app;	/* app null for static types */
@@ -63,7 +51,6 @@ struct connection {
 	struct ex_vars	vars;			/* given by who made it: host, tenant */
 	struct ex_vars	captured;		/* told by the provider: realmId, instance_url */
 	uint32_t	check_interval_s;	/* 0 = the default */
-	int64_t		last_used;		/* a token was released; written now and then, not each time */
 	/* the last look at the API itself, beside what refreshing says */
 	int64_t		last_checked;		/* 0 = never */
 	unsigned	check_cause;		/* enum err_id; 0 = it was good */
@@ -78,6 +65,11 @@ struct connection {
 	char		cause_trace[17];	/* of the call or attempt, as in audit */
 	uint64_t	cause_generation;	/* of the token then */
 	int32_t		skew_s;			/* the provider's clock minus ours, when last told */
+	uid_t		disabled_by;		/* DISABLED: who, and what they said */
+	char		disabled_note[160];
+	/* An API said that a scope is missing, to the vault or to whoever told it; 0 = none did */
+	int64_t		gap_time;
+	char		gap_scope[256];		/* which; "" = it did not say */
 };
 enum account_class { ACCOUNT_CLASS_UNKNOWN, ACCOUNT_CLASS_PERSONAL, ACCOUNT_CLASS_SERVICE };
 enum conn_lock { LOCK_NAME = 1, LOCK_DESCRIPTION = 2, LOCK_AUTH_TYPE = 4 };

@@ -12,22 +12,6 @@
 #define FORMAT_CONNECTION 2
 #define SINCE_2 offsetof(struct connection, description)
 
-const char *
-conn_state_name(enum conn_state s)
-{
-	static const char *const names[CONN_STATE_END] = {
-		[CONN_PENDING] = "pending_auth",
-		[CONN_CONNECTED] = "connected",
-		[CONN_DEGRADED] = "degraded",
-		[CONN_DISCONNECTED] = "disconnected",
-		[CONN_LOCKED] = "locked",
-		[CONN_DISABLED] = "disabled",
-		[CONN_DELETED] = "deleted",
-	};
-
-	return s < CONN_STATE_END && names[s] != NULL ? names[s] : "unknown";
-}
-
 /* ---- connection */
 
 static bool
@@ -49,7 +33,6 @@ put_since_2(struct msg *m, const struct connection *r)
 	record_put_vars(m, &r->vars);
 	record_put_vars(m, &r->captured);
 	msg_put_u32(m, r->check_interval_s);
-	record_put_time(m, r->last_used);
 	record_put_time(m, r->last_checked);
 	msg_put_u16(m, (uint16_t)r->check_cause);
 	msg_put_u16(m, r->check_status);
@@ -62,6 +45,10 @@ put_since_2(struct msg *m, const struct connection *r)
 	msg_put_str(m, r->cause_trace);
 	msg_put_u64(m, r->cause_generation);
 	msg_put_u32(m, (uint32_t)r->skew_s);
+	msg_put_u32(m, r->disabled_by);
+	msg_put_str(m, r->disabled_note);
+	record_put_time(m, r->gap_time);
+	msg_put_str(m, r->gap_scope);
 }
 
 static void
@@ -77,7 +64,6 @@ get_since_2(struct msg *m, struct connection *ret)
 	record_get_vars(m, &ret->vars);
 	record_get_vars(m, &ret->captured);
 	ret->check_interval_s = msg_get_u32(m);
-	ret->last_used = record_get_time(m);
 	ret->last_checked = record_get_time(m);
 	ret->check_cause = msg_get_u16(m);
 	ret->check_status = msg_get_u16(m);
@@ -90,6 +76,10 @@ get_since_2(struct msg *m, struct connection *ret)
 	msg_get_str(m, ret->cause_trace, sizeof ret->cause_trace);
 	ret->cause_generation = msg_get_u64(m);
 	ret->skew_s = (int32_t)msg_get_u32(m);
+	ret->disabled_by = msg_get_u32(m);
+	msg_get_str(m, ret->disabled_note, sizeof ret->disabled_note);
+	ret->gap_time = record_get_time(m);
+	msg_get_str(m, ret->gap_scope, sizeof ret->gap_scope);
 	if (ret->cause_phase > PHASE_ANSWERED || ret->check_cause >= ERR_MAX)
 		m->failed = true;
 }
@@ -157,7 +147,7 @@ connection_decode(struct slice in, struct connection *ret, struct err *e)
 		get_since_2(&m, ret);
 	else
 		memset((char *)ret + SINCE_2, 0, sizeof *ret - SINCE_2);
-	if (!good_state(ret->state) || ret->cause >= ERR_MAX || ret->resume > CONN_STATE_END)
+	if (!good_state(ret->state) || ret->cause >= ERR_MAX || ret->resume >= CONN_STATE_END)
 		m.failed = true;
 	return msg_end(&m, "connection record", e);
 }

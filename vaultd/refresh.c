@@ -103,13 +103,14 @@ store_grant(struct vault *v, struct changes *ch, const struct connection *c,
 }
 
 static void
-note_result(struct connection *c, const struct exchange_result *res)
+note_result(struct connection *c, const struct exchange_result *res, enum exchange_kind kind)
 {
-	c->state = CONN_CONNECTED;
+	conn_state_apply(c, kind == EX_REFRESH ? CONN_RENEWED : CONN_SIGNED_IN, wall_seconds());
 	c->cause = ERR_NONE;
 	c->cause_text[0] = '\0';
 	c->cause_time = 0;
 	c->failures = 0;
+	c->ambiguous = 0;
 	c->retry_at = 0;
 	c->ambiguous_since = 0;
 	c->updated = c->last_refresh_ok = wall_seconds();
@@ -132,7 +133,7 @@ refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
 		return e->code;
 	if (res->grant_blob.len > 0 && store_grant(v, ch, c, res, in, e) != 0)
 		return e->code;
-	note_result(c, res);
+	note_result(c, res, in->kind);
 	if (renewable && res->expires_in_s > 0)
 		due_put(ch, refresh_due_ms(in->t0, res->expires_in_s), &c->id, DUE_REFRESH);
 	return 0;
@@ -158,7 +159,7 @@ static struct refresh_facts
 facts(const struct vault *v, const struct connection *c)
 {
 	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
-	struct refresh_facts f = { .now = wall_seconds() };
+	struct refresh_facts f = { .now = wall_seconds(), .lockout = v->conf.lockout_failures };
 
 	note_token(v, &c->id, &f);
 	if (k != NULL) {
@@ -373,6 +374,8 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 static int
 cause_error(const struct connection *c, struct err *e)
 {
+	if (conn_state_refuse(c, e) != 0)
+		return e->code;
 	if (c->cause == ERR_NONE)
 		err_name(e, ERR_SIGNIN_REQUIRED, "the sign-in of this connection has ended");
 	else

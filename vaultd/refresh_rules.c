@@ -74,7 +74,7 @@ refresh_is_last_try(const struct connection *c, const struct refresh_facts *f)
 static int64_t
 not_before(const struct connection *c, const struct refresh_facts *f)
 {
-	if (c->state == CONN_DISCONNECTED)
+	if (!conn_state_usable(c->state))
 		return NEVER;
 	if (c->ambiguous_since != 0 && f->hold)
 		return NEVER;
@@ -166,6 +166,14 @@ verdict_of(const struct connection *c, enum err_id id, int64_t now)
 	}
 }
 
+/* The provider answered, and what it said is no answer: of these a row locks the connection, for
+ * trying on may lock the account. Faults of the network, and what is certain, never count. */
+static bool
+says_nothing_certain(enum err_id id)
+{
+	return id == ERR_PROVIDER_REFUSED || id == ERR_BAD_ANSWER;
+}
+
 /* Until when the provider wants to be left alone (RFC 9110 10.2.3), 0 = it does not say. */
 static int64_t
 retry_at(const struct exchange_result *res, int64_t now)
@@ -195,16 +203,23 @@ refresh_note_failure(struct connection *c, const struct exchange_result *res,
 		c->cause_time = f->now;		/* strikes are spaced from the first */
 	c->failures++;
 	c->retry_at = retry_at(res, f->now);
+	if (says_nothing_certain(e->id))
+		c->ambiguous++;
 	if (verdict == DEAD)
-		c->state = CONN_DISCONNECTED;
+		conn_state_apply(c, CONN_ENDED, f->now);
+	else if (f->lockout != 0 && c->ambiguous >= f->lockout &&
+	    !(auth_type_flags(c->auth_type) & AUTH_REMINTS))
+		conn_state_apply(c, CONN_LOCK_OUT, f->now);
 	else if (verdict == ADMIN || !f->alive)
-		c->state = CONN_DEGRADED;
+		conn_state_apply(c, CONN_TROUBLE, f->now);
 }
 
 void
 refresh_note_ambiguous(struct connection *c, const struct intent *in,
     struct exchange_result *res, const struct refresh_facts *f)
 {
+	bool unclear = says_nothing_certain(res->err.id);
+
 	/* The first one counts: where a grace is counted from, and the mark of the last try. */
 	if (c->ambiguous_since == 0)
 		c->ambiguous_since = in->t0;
@@ -213,5 +228,6 @@ refresh_note_ambiguous(struct connection *c, const struct intent *in,
 		    "lost twice; whether the grant still works cannot be known");
 	else if (res->err.id != ERR_OUTCOME_UNKNOWN)
 		err_rename(&res->err, ERR_OUTCOME_UNKNOWN);
+	c->ambiguous += unclear;
 	refresh_note_failure(c, res, f);
 }

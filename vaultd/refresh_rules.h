@@ -31,6 +31,8 @@ struct refresh_facts {
 	bool		reuse_harmless;	/* an old refresh token stays good */
 	uint32_t	reuse_grace_s;	/* or does for so long */
 	bool		hold;		/* after a lost answer nothing is tried */
+	/* of the vault */
+	unsigned	lockout;	/* failures in a row that say nothing certain; 0 = never */
 };
 
 /* When to renew a token that lives LIFETIME seconds from OBTAINED: some time between the two

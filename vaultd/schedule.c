@@ -168,7 +168,7 @@ still_due(struct vault *v, const struct due *d)
 	struct err e;
 
 	if (object_connection(v, &d->id, true, &c, NULL, &e) == 0 && c.failures > 0)
-		return c.state != CONN_DISCONNECTED;
+		return conn_state_usable(c.state);
 	return object_release(v, &d->id, &r, NULL, &e) == 0 &&
 	    refresh_is_due(r.obtained, r.expires);
 }

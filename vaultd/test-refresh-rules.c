@@ -27,7 +27,7 @@ struct rule {
 static const struct rule rules[] = {
 	/* states */
 	{ "never signed in", { .state = CONN_PENDING }, { DEAD_TOKEN },
-	    REFRESH_UNFINISHED, 2, false },
+	    REFRESH_UNFINISHED, NEVER, false },
 	{ "nothing is wrong", { .state = CONN_CONNECTED }, { ENDS(600) }, REFRESH_MAY, 2, false },
 	{ "signed out", { .state = CONN_DISCONNECTED, .cause = ERR_GRANT_REVOKED, .failures = 1 },
 	    { DEAD_TOKEN }, REFRESH_NOT_NOW, NEVER, false },
@@ -316,6 +316,61 @@ TEST(the_last_try_lost_too_is_the_end)
 	T_EQ(c.state, CONN_DISCONNECTED);
 	T_EQ(c.cause, ERR_GRANT_LOST_IN_TRANSIT);
 	T_EQ(res.err.id, ERR_GRANT_LOST_IN_TRANSIT);
+}
+
+/* Row 45: N in a row lock; what is certain, or says nothing of the connection, never counts. */
+TEST(a_row_of_failures_that_say_nothing_locks)
+{
+	static const struct {
+		unsigned	 id;
+		enum auth_type	 type;
+		unsigned	 lockout;
+		enum conn_state	 want;		/* after five */
+	} cases[] = {
+		{ ERR_BAD_ANSWER, AUTH_OAUTH2_CODE, 5, CONN_LOCKED },
+		{ ERR_BAD_ANSWER, AUTH_OAUTH2_CODE, 6, CONN_DEGRADED },
+		{ ERR_BAD_ANSWER, AUTH_OAUTH2_CODE, 0, CONN_DEGRADED },
+		{ ERR_BAD_ANSWER, AUTH_CLIENT_CREDENTIALS, 5, CONN_DEGRADED },
+		{ ERR_PROVIDER_REFUSED, AUTH_OAUTH2_CODE, 5, CONN_LOCKED },
+		{ ERR_GRANT_REVOKED, AUTH_OAUTH2_CODE, 5, CONN_DISCONNECTED },
+		{ ERR_CLIENT_SECRET_WRONG, AUTH_OAUTH2_CODE, 5, CONN_DEGRADED },
+		{ ERR_PROVIDER_DOWN, AUTH_OAUTH2_CODE, 1, CONN_DEGRADED },
+		{ ERR_THROTTLED, AUTH_OAUTH2_CODE, 1, CONN_DEGRADED },
+		{ ERR_UNREACHABLE_CONNECT, AUTH_OAUTH2_CODE, 1, CONN_DEGRADED },
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct connection c = { .state = CONN_CONNECTED, .auth_type = cases[i].type };
+		struct refresh_facts f = { DEAD_TOKEN, .lockout = cases[i].lockout };
+		struct exchange_result res = { .phase = PHASE_REJECTED };
+
+		for (int n = 0; n < 5; n++) {
+			T_NE(c.state, CONN_LOCKED);
+			err_name(&res.err, cases[i].id, "no");
+			refresh_note_failure(&c, &res, &f);
+		}
+		T_EQ(c.state, cases[i].want);
+	}
+}
+
+TEST(a_lost_answer_never_locks_and_one_that_is_none_does)
+{
+	struct connection c = { .state = CONN_CONNECTED, .auth_type = AUTH_OAUTH2_CODE };
+	struct refresh_facts f = { DEAD_TOKEN, .lockout = 2, .reuse_harmless = true };
+	struct intent in = { .t0 = T };
+	struct exchange_result res = { .phase = PHASE_AMBIGUOUS };
+
+	for (int n = 0; n < 9; n++) {
+		err_name(&res.err, ERR_OUTCOME_UNKNOWN, "gone");
+		refresh_note_ambiguous(&c, &in, &res, &f);
+	}
+	T_EQ(c.state, CONN_DEGRADED);
+	for (int n = 0; n < 2; n++) {
+		err_name(&res.err, ERR_BAD_ANSWER, "<html>");
+		refresh_note_ambiguous(&c, &in, &res, &f);
+	}
+	T_EQ(c.state, CONN_LOCKED);
+	T_EQ(refresh_may_start(&c, &f), REFRESH_NOT_NOW);
 }
 
 int

@@ -13,55 +13,23 @@
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
 #include "vaultd/hsm.h"
-#include "vaultd/objects.h"
+#include "vaultd/named.h"
 #include "vaultd/place.h"
 #include "vaultd/refresh.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
 
-struct named_args {
-	const char	*connection, *name;
-	int64_t		 revision;		/* 0 = not said */
-	struct target	 t;
-};
-
-static int
-named_object(struct request *r, struct err *e)
-{
-	struct named_args *a = r->args;
-
-	return object_find_connection(r, a->connection, false, &a->t, e);
-}
-
-static int
-named_object_verified(struct request *r, struct err *e)
-{
-	struct named_args *a = r->args;
-
-	return object_find_connection(r, a->connection, true, &a->t, e);
-}
-
-/* Behind policy: whether it was changed is for those who may see it. */
-static int
-check_revision(const struct named_args *a, struct err *e)
-{
-	if (a->revision == 0 || (uint64_t)a->revision == a->t.generation)
-		return 0;
-	return err_name(e, ERR_CONFLICT, "the connection was changed since revision %lld",
-	    (long long)a->revision);
-}
-
 /* ---- Show */
 
 static const struct field show_fields[] = {
-	{ "connection", F_STR, offsetof(struct named_args, connection), true, 0 },
+	{ "connection", F_STR, offsetof(struct named, connection), true, 0 },
 	{ 0 },
 };
 
 static int
 show_run(struct request *r, struct err *e)
 {
-	struct named_args *a = r->args;
+	struct named *a = r->args;
 
 	(void)e;
 	r->reply = json_pack("{s:o}", "connection", object_connection_json(r, &a->t));
@@ -73,7 +41,7 @@ const struct verb verb_connection_show = {
 	.help = "one connection: state, account, cause and what to do",
 	.action = ACT_CONN_VIEW,
 	.fields = show_fields,
-	.args_size = sizeof(struct named_args),
+	.args_size = sizeof(struct named),
 	.object = named_object,
 	.run = show_run,
 };
@@ -226,37 +194,30 @@ const struct verb verb_connection_list = {
 
 /* ---- Rename */
 
-static const struct field rename_fields[] = {
-	{ "connection", F_STR, offsetof(struct named_args, connection), true, 0 },
-	{ "name", F_NAME, offsetof(struct named_args, name), true, 0 },
-	{ "revision", F_INT, offsetof(struct named_args, revision), false, 0 },
-	{ 0 },
+struct rename_args {
+	struct named	 n;
+	const char	*name;
 };
 
-static void
-renamed(struct request *r)
-{
-	struct named_args *a = r->args;
-	char id[ID_TEXT];
-	struct err e;
-
-	id_text(&a->t.c.id, id);
-	if (object_find_connection(r, id, true, &a->t, &e) == 0)
-		r->reply = json_pack("{s:o}", "connection", object_connection_json(r, &a->t));
-}
+static const struct field rename_fields[] = {
+	{ "connection", F_STR, offsetof(struct rename_args, n.connection), true, 0 },
+	{ "name", F_NAME, offsetof(struct rename_args, name), true, 0 },
+	{ "revision", F_INT, offsetof(struct rename_args, n.revision), false, 0 },
+	{ 0 },
+};
 
 static int
 rename_run(struct request *r, struct err *e)
 {
-	struct named_args *a = r->args;
-	struct connection *c = &a->t.c;
+	struct rename_args *a = r->args;
+	struct connection *c = &a->n.t.c;
 	unsigned char key[KEY_MAX_LEN];
 	struct slice value;
 
-	if (check_revision(a, e) != 0)
+	if (named_check_revision(&a->n, e) != 0)
 		return e->code;
 	if (strcmp(c->name, a->name) == 0) {
-		renamed(r);
+		named_reply(r);
 		return 0;
 	}
 	if (store_get(r->vault->store, TABLE_CONNECTION_BY_FOLDER,
@@ -264,8 +225,8 @@ rename_run(struct request *r, struct err *e)
 		return err_name(e, ERR_NAME_TAKEN, "there is a connection '%s' already in %s",
 		    a->name, r->folder);
 	c->updated = wall_seconds();
-	r->after = renamed;
-	return object_rename_connection(r->vault, &r->changes, c, a->name, a->t.generation, e);
+	r->after = named_reply;
+	return object_rename_connection(r->vault, &r->changes, c, a->name, a->n.t.generation, e);
 }
 
 const struct verb verb_connection_rename = {
@@ -274,7 +235,7 @@ const struct verb verb_connection_rename = {
 	.action = ACT_CONN_EDIT,
 	.flags = VERB_CHANGE,
 	.fields = rename_fields,
-	.args_size = sizeof(struct named_args),
+	.args_size = sizeof(struct rename_args),
 	.object = named_object_verified,
 	.run = rename_run,
 };
@@ -282,15 +243,15 @@ const struct verb verb_connection_rename = {
 /* ---- Delete: revoke at the provider where that works, then forget the keys */
 
 static const struct field delete_fields[] = {
-	{ "connection", F_STR, offsetof(struct named_args, connection), true, 0 },
-	{ "revision", F_INT, offsetof(struct named_args, revision), false, 0 },
+	{ "connection", F_STR, offsetof(struct named, connection), true, 0 },
+	{ "revision", F_INT, offsetof(struct named, revision), false, 0 },
 	{ 0 },
 };
 
 static void
 deleted(struct request *r)
 {
-	struct named_args *a = r->args;
+	struct named *a = r->args;
 
 	dek_cache_forget(r->vault->deks, &a->t.c.id);
 }
@@ -298,7 +259,7 @@ deleted(struct request *r)
 static int
 delete_records(struct request *r, struct err *e)
 {
-	struct named_args *a = r->args;
+	struct named *a = r->args;
 	char id[ID_TEXT];
 
 	/* As it is now: a refresh, or another delete, may have come in between. */
@@ -341,7 +302,7 @@ revoked(void *arg, int rc, struct slice body, struct err *e)
 static int
 ask_revoke(struct request *r, struct err *e)
 {
-	struct named_args *a = r->args;
+	struct named *a = r->args;
 	struct vault *v = r->vault;
 	AUTO(msg) m = { 0 };
 	AUTO(app) app = { 0 };
@@ -371,10 +332,10 @@ ask_revoke(struct request *r, struct err *e)
 static int
 delete_run(struct request *r, struct err *e)
 {
-	struct named_args *a = r->args;
+	struct named *a = r->args;
 	int rc;
 
-	if (check_revision(a, e) != 0)
+	if (named_check_revision(a, e) != 0)
 		return e->code;
 	if (attempt_find(r->vault, &a->t.c.id) != NULL)
 		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
@@ -393,7 +354,7 @@ const struct verb verb_connection_delete = {
 	.action = ACT_CONN_DELETE,
 	.flags = VERB_CHANGE,
 	.fields = delete_fields,
-	.args_size = sizeof(struct named_args),
+	.args_size = sizeof(struct named),
 	.object = named_object_verified,
 	.run = delete_run,
 };

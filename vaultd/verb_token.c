@@ -155,6 +155,20 @@ open_into_answer(struct request *r, const struct release_view *v,
 
 static int token_serve(struct request *r, const struct release_view *v, struct err *e);
 
+/* Disabled, locked or deleted while the call waited: nothing leaves any more. */
+static int
+still_usable(struct request *r, struct err *e)
+{
+	const struct token_get *a = r->args;
+	struct connection c;
+
+	if (object_connection(r->vault, &a->c.id, true, &c, NULL, e) == 0)
+		return conn_state_refuse(&c, e);
+	if (e->id == ERR_NOT_FOUND)
+		err_name(e, ERR_CONNECTION_DELETED, "connection '%s' was deleted", a->c.name);
+	return e->code;
+}
+
 /*
  * The key was unwrapped from what was stored before the wait. A sign-in or a renewal may have put
  * another in its place meanwhile; then that one is asked for, once.
@@ -165,9 +179,9 @@ open_with(struct request *r, const struct secret *dek, struct err *e)
 	struct token_get *a = r->args;
 	struct release_view v;
 	uint64_t checked = 0;
-	int rc = view(r, &v, e);	/* as it is now, not as it was before the wait */
+	int rc = still_usable(r, e);
 
-	if (rc != 0)
+	if (rc != 0 || (rc = view(r, &v, e)) != 0)	/* as it is now, not as it was before the wait */
 		return rc;
 	if ((rc = open_into_answer(r, &v, dek->p, &checked, e)) == 0) {
 		dek_cache_put(r->vault->deks, &a->c.id, dek, boot_ms());
@@ -250,8 +264,13 @@ refreshed(void *arg, int rc, const struct err *why)
 	struct token_get *a = r->args;
 	struct release_view v;
 	struct err e = { 0 };
-	int seen = view(r, &v, &e);
+	int seen = still_usable(r, &e);
 
+	if (seen != 0) {
+		request_resume(r, seen, &e);
+		return;
+	}
+	seen = view(r, &v, &e);
 	/* A token that lives is served while the provider, or a helper, is away. */
 	if (rc != 0 && (seen != 0 || !alive(&v) || (a->refused_generation > 0 &&
 	    (uint64_t)a->refused_generation == v.generation))) {
@@ -288,6 +307,8 @@ token_run(struct request *r, struct err *e)
 	struct token_get *a = r->args;
 	struct release_view v;
 
+	if (!conn_state_usable(a->c.state) && still_usable(r, e) != 0)
+		return e->code;
 	if (view(r, &v, e) != 0)
 		return e->code;
 	if (good_enough(a, &v))

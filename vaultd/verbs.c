@@ -25,6 +25,8 @@ const struct verb *const verbs[] = {
 	&verb_connection_show,
 	&verb_connection_rename,
 	&verb_connection_delete,
+	&verb_connection_disable,
+	&verb_connection_enable,
 	&verb_app_add,
 	&verb_app_set_secret,
 	&verb_app_list,

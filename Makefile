@@ -123,9 +123,9 @@ $(foreach d,common vaultd pkcs11 egress launch policy client connectors,$(eval $
 # ---- what scenarios need besides: players and fault injectors
 TOOLS := $(BUILD)/tests/hsmtool $(BUILD)/tests/faultmod.so $(BUILD)/tests/memscan \
 	 $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/inject)
-$(BUILD)/tests/hsmtool: tests/hsmtool/hsmtool.c $(A)/common.a
+$(BUILD)/tests/hsmtool: $(wildcard tests/hsmtool/*.[ch]) $(A)/common.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_) $(CFLAGS_) $(LDFLAGS_) -o $@ $< $(A)/common.a $(LIBS_common)
+	$(CC) $(CPPFLAGS_) $(filter-out -MMD -MP,$(CFLAGS_)) $(LDFLAGS_) -o $@ $(filter %.c,$^) $(A)/common.a $(LIBS_common)
 $(BUILD)/tests/faultmod.so: tests/faultmod/faultmod.c
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) $(WARN) $(P11_CFLAGS) -fPIC -fvisibility=hidden \

@@ -15,6 +15,14 @@ enum key_op {
 	KEY_MAKE,	/* u8 purpose, id record -> 32 bytes DEK (slice), wrap (slice) */
 	KEY_UNWRAP,	/* u8 purpose, id record, wrap (slice) -> DEK (slice) */
 	KEY_REWRAP,	/* u8 purpose, id record, wrap (slice) -> wrap (slice) under the current KEK */
+	/* key pairs of connections: bodies in signing.h */
+	KEY_GENERATE,	/* struct pair_make -> struct pair_public */
+	KEY_IMPORT,	/* the same, with a PEM */
+	KEY_PUBLIC,	/* str key, id record -> struct pair_public */
+	KEY_DESTROY,	/* str key, id record -> {} ; also when it is gone already */
+	KEY_SIGN_JWT,	/* struct claims -> compact JWS (slice) */
+	KEY_SIGN_TLS,	/* str key, id record, u16 scheme, slice to be signed -> signature (slice) */
+	KEY_CERTIFY,	/* struct certify -> DER (slice) */
 };
 
 enum key_line { LINE_VAULTD = 1, LINE_EGRESS = 2 };

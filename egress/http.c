@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -16,6 +15,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/role.h"
+#include "common/wiping.h"
 #include "egress/egress.h"
 
 struct transfer {
@@ -27,29 +27,7 @@ struct transfer {
 	char				 host[256];
 };
 
-/* ---- libcurl holds secrets too: its memory is wiped as ours is */
-
-static void
-wiping_free(void *p)
-{
-	if (p != NULL)
-		explicit_bzero(p, malloc_usable_size(p));
-	free(p);
-}
-
-static void *
-wiping_realloc(void *p, size_t n)
-{
-	size_t was = p == NULL ? 0 : malloc_usable_size(p);
-	void *q = malloc(n);
-
-	if (q == NULL || p == NULL)
-		return q;
-	memcpy(q, p, was < n ? was : n);
-	wiping_free(p);
-	return q;
-}
-
+/* libcurl holds secrets too: its memory is wiped as ours is. */
 void
 http_init(void)
 {

@@ -14,6 +14,7 @@
 #include "common/role.h"
 #include "common/sandbox.h"
 #include "common/secret.h"
+#include "common/wiping.h"
 #include "egress/egress.h"
 #include "egress/http.h"
 #include "egress/server.h"
@@ -207,6 +208,7 @@ main(int argc, char **argv)
 			return 64;
 		}
 	json_wiping_allocator();
+	openssl_wiping_allocator();
 	if (role_listen_fds(&fds, &e) != 0 || role_harden(NULL, &e) != 0)
 		return fail(&e, 1);
 	role_close_others(&fds);

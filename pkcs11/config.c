@@ -16,7 +16,7 @@
 
 const struct conf_key hsm_conf_keys[] = {
 	KEY("state_dir", CONF_PATH, state_dir, "/var/lib/vault-hsm",
-	    "binding of the KEKs, PIN guard, restart counter"),
+	    "binding of the KEKs, key pairs, PIN guard, restart counter"),
 	KEY("module_path", CONF_PATH, module_path, NULL,
 	    "PKCS#11 module, absolute path of a .so owned by root"),
 	KEY("token", CONF_STR, token, NULL,
@@ -31,6 +31,8 @@ const struct conf_key hsm_conf_keys[] = {
 	    "the same for loading the module, C_Initialize and making a key"),
 	KEY("allow_weak_key_attributes", CONF_BOOL, allow_weak, "no",
 	    "laboratories only: use KEKs that others could read or misuse"),
+	KEY("connection_keys", CONF_UINT, pairs_max, "1000",
+	    "how many key pairs of connections there may be in the token"),
 	KEY("module_env", CONF_LIST, module_env, NULL,
 	    "NAME=VALUE in the environment of the module, may stand several times"),
 	KEY("module_paths", CONF_LIST, module_paths, NULL,

@@ -14,6 +14,7 @@ struct hsm_conf {
 	char		*pin_file;	/* "" = $CREDENTIALS_DIRECTORY/hsm-pin */
 	unsigned	 call_seconds, login_seconds, init_seconds;
 	bool		 allow_weak;
+	unsigned	 pairs_max;	/* key pairs of connections */
 	struct conf_list module_env;	/* NAME=VALUE */
 	struct conf_list module_paths;	/* the module may write there */
 	size_t		 secret_memory;

@@ -279,6 +279,32 @@ hsm_unwrap(struct hsm *h, const struct kek *k, const struct wrap_view *wrap,
 	    "another record (%s)", what);
 }
 
+int
+hsm_suspect(struct hsm *h, const char *what, struct err *e)
+{
+	return suspect(h, &h->kek[0], what, e);
+}
+
+int
+hsm_use(struct hsm *h, const char *op, CK_RV (*f)(struct hsm *h, void *arg), void *arg,
+    struct err *e)
+{
+	char what[80];
+
+	for (int try = 0; try < 2; try++) {
+		CK_RV rv = f(h, arg);
+
+		if (rv == CKR_OK)
+			return 0;
+		say(what, sizeof what, op, rv);
+		if (rv == CKR_MECHANISM_INVALID)
+			break;
+		if (suspect(h, &h->kek[0], what, e) != 0)
+			return e->code;
+	}
+	return err_name(e, ERR_HSM_REFUSED, "the token works, and not for this (%s)", what);
+}
+
 void
 hsm_probe(struct hsm *h)
 {

@@ -19,7 +19,7 @@ struct kek {
 };
 
 struct hsm_count {
-	uint64_t	made, unwrapped, rewrapped, refused;
+	uint64_t	made, unwrapped, rewrapped, signatures, refused;
 };
 
 struct hsm {
@@ -64,5 +64,17 @@ int hsm_wrap(struct hsm *h, const struct kek *k, const struct id *record,
     const unsigned char *dek, struct buf *ret, struct err *e);
 int hsm_unwrap(struct hsm *h, const struct kek *k, const struct wrap_view *wrap,
     const struct id *record, unsigned char *dek, struct err *e);
+
+/*
+ * Any other use of the token: F makes module calls in the working session, and is run once
+ * more, on a fresh one, when it failed and the token works all the same. Errors:
+ * ERR_HSM_UNAVAILABLE, and ERR_HSM_REFUSED when F alone fails. CKR_MECHANISM_INVALID is final
+ * at once.
+ */
+int hsm_use(struct hsm *h, const char *what, CK_RV (*f)(struct hsm *h, void *arg), void *arg,
+    struct err *e);
+
+/* WHAT failed, and is not to be tried again: is it the token? 0: no; else it is away. */
+int hsm_suspect(struct hsm *h, const char *what, struct err *e);
 
 void hsm_status(const struct hsm *h, struct key_status *ret);

@@ -3,56 +3,22 @@
  */
 #include "pkcs11/kek.h"
 
-#include <stdio.h>
-
 #include "common/auto.h"
 #include "common/log.h"
 #include "pkcs11/ckr.h"
+#include "pkcs11/object.h"
 
 static const unsigned char kcv_text[DEK_LEN + 1] = "vaultd key check value, 32 bytes";
 
 int
 kek_find(struct module *m, const char *id, CK_OBJECT_HANDLE *ret, struct err *e)
 {
-	CK_OBJECT_CLASS class = CKO_SECRET_KEY;
-	CK_KEY_TYPE type = CKK_AES;
-	CK_BBOOL token = CK_TRUE;
-	CK_ATTRIBUTE want[] = {
-		{ CKA_CLASS, &class, sizeof class },
-		{ CKA_KEY_TYPE, &type, sizeof type },
-		{ CKA_TOKEN, &token, sizeof token },
-		{ CKA_ID, (void *)id, KEK_ID_LEN },
-	};
-	CK_OBJECT_HANDLE found[2] = { 0 };
-	CK_ULONG n = 0;
-	CK_RV rv = module_call(m, call_ms, C_FindObjectsInit, m->session, want,
-	    sizeof want / sizeof *want);
-
-	if (rv != CKR_OK)
-		return module_err(e, rv, "C_FindObjectsInit");
-	rv = module_call(m, call_ms, C_FindObjects, m->session, found, 2, &n);
-	if (rv != CKR_OK)
-		return module_err(e, rv, "C_FindObjects");
-	rv = module_call(m, call_ms, C_FindObjectsFinal, m->session);
-	if (rv != CKR_OK)
-		return module_err(e, rv, "C_FindObjectsFinal");
-	if (n == 0)
-		return err_set(e, V_NOT_FOUND, "the token has no AES key with ID %s", id);
-	if (n > 1)
-		return err_set(e, V_CONFLICT, "the token has several AES keys with ID %s", id);
-	*ret = found[0];
-	return 0;
+	return object_find(m, CKO_SECRET_KEY, CKK_AES, id, ret, e);
 }
 
-/* ---- attributes: one table is the template and the check */
+/* ---- attributes */
 
-static const struct {
-	CK_ATTRIBUTE_TYPE	 type;
-	const char		*name;
-	CK_BBOOL		 want;
-	unsigned char		 drop;	/* 1: left out first when a token refuses it, 2: next */
-	const char		*why;
-} flags[] = {
+static const struct object_flag flags[] = {
 	{ CKA_TOKEN, "TOKEN", CK_TRUE, 0, "it would vanish" },
 	{ CKA_PRIVATE, "PRIVATE", CK_TRUE, 0, "anybody can use it without the PIN" },
 	{ CKA_SENSITIVE, "SENSITIVE", CK_TRUE, 0, "it can be read" },
@@ -68,45 +34,6 @@ static const struct {
 
 #define NFLAGS (sizeof flags / sizeof *flags)
 
-/* One attribute at a time: a call for several fails as a whole on some modules. */
-static CK_RV
-get(struct module *m, CK_OBJECT_HANDLE key, CK_ATTRIBUTE_TYPE type, void *value,
-    CK_ULONG *len)
-{
-	CK_ATTRIBUTE a = { type, value, *len };
-	CK_RV rv = module_call(m, call_ms, C_GetAttributeValue, m->session, key, &a, 1);
-
-	*len = a.ulValueLen;
-	return rv;
-}
-
-/* Some modules say nothing about uses a key does not have. */
-static bool
-unknown(CK_RV rv, CK_ULONG len)
-{
-	return rv == CKR_ATTRIBUTE_TYPE_INVALID ||
-	    (rv == CKR_OK && (len == 0 || len == CK_UNAVAILABLE_INFORMATION));
-}
-
-static int
-check_flag(struct module *m, CK_OBJECT_HANDLE key, size_t i, char *bad, size_t cap,
-    struct err *e)
-{
-	CK_BBOOL v = !flags[i].want;
-	CK_ULONG len = sizeof v;
-	CK_RV rv = get(m, key, flags[i].type, &v, &len);
-	size_t n = strlen(bad);
-
-	if (unknown(rv, len) && flags[i].drop != 0)
-		return 0;
-	if (rv != CKR_OK && !unknown(rv, len))
-		return module_err(e, rv, "C_GetAttributeValue");
-	if ((v != CK_FALSE) != flags[i].want)
-		snprintf(bad + n, cap - n, "%s%s=%d (%s)", n > 0 ? ", " : "", flags[i].name,
-		    !flags[i].want, flags[i].why);
-	return 0;
-}
-
 static int
 check_value(struct module *m, CK_OBJECT_HANDLE key, struct err *e)
 {
@@ -116,11 +43,11 @@ check_value(struct module *m, CK_OBJECT_HANDLE key, struct err *e)
 
 	if (value == NULL)
 		return err_set(e, V_LIMIT, "secret memory exhausted");
-	rv = get(m, key, CKA_VALUE, value, &len);
+	rv = object_get(m, key, CKA_VALUE, value, &len);
 	secret_free(value);
 	if (rv == CKR_OK && len != 0 && len != CK_UNAVAILABLE_INFORMATION)
 		return err_set(e, V_DENIED, "its value can be read");
-	rv = get(m, key, CKA_VALUE_LEN, &bits, &bits_len);
+	rv = object_get(m, key, CKA_VALUE_LEN, &bits, &bits_len);
 	if (rv == CKR_OK && bits_len == sizeof bits && bits != DEK_LEN)
 		return err_set(e, V_DENIED, "it has %lu bits, not 256", bits * 8);
 	return 0;
@@ -140,7 +67,7 @@ warn_history(struct module *m, CK_OBJECT_HANDLE key)
 		CK_BBOOL v = CK_FALSE;
 		CK_ULONG len = sizeof v;
 
-		if (get(m, key, rows[i].type, &v, &len) == CKR_OK && len == sizeof v && !v)
+		if (object_get(m, key, rows[i].type, &v, &len) == CKR_OK && len == sizeof v && !v)
 			log_warn("KEK attribute %s is 0: was it imported?", rows[i].name);
 	}
 }
@@ -148,13 +75,8 @@ warn_history(struct module *m, CK_OBJECT_HANDLE key)
 static int
 check_all(struct module *m, CK_OBJECT_HANDLE key, struct err *e)
 {
-	char bad[240] = "";
-
-	for (size_t i = 0; i < NFLAGS; i++)
-		if (check_flag(m, key, i, bad, sizeof bad, e) != 0)
-			return e->code;
-	if (bad[0] != '\0')
-		return err_set(e, V_DENIED, "weak key: %s", bad);
+	if (object_check(m, key, flags, NFLAGS, e) != 0)
+		return e->code;
 	if (check_value(m, key, e) != 0)
 		return err_wrap(e, "weak key");
 	return 0;
@@ -193,7 +115,7 @@ kek_copy(struct module *m, CK_OBJECT_HANDLE key)
 		/* The copy must be as closed as the original, and must not be a token object. */
 		if (flags[i].drop != 0)
 			continue;
-		rv = get(m, copy, flags[i].type, &v, &len);
+		rv = object_get(m, copy, flags[i].type, &v, &len);
 		if (rv != CKR_OK || len != sizeof v || (v != CK_FALSE) !=
 		    (flags[i].type == CKA_TOKEN ? CK_FALSE : flags[i].want)) {
 			(void)module_call(m, call_ms, C_DestroyObject, m->session, copy);
@@ -275,12 +197,7 @@ generate(struct module *m, const char *id, const char *label, unsigned drop,
 	};
 	CK_ULONG n = 5;
 
-	for (size_t i = 0; i < NFLAGS; i++) {
-		if (flags[i].drop != 0 && flags[i].drop <= drop)
-			continue;
-		v[i] = flags[i].want;
-		t[n++] = (CK_ATTRIBUTE){ flags[i].type, &v[i], sizeof v[i] };
-	}
+	n = object_template(flags, NFLAGS, drop, v, t, n);
 	return module_call(m, init_ms, C_GenerateKey, m->session, &mech, t, n, ret);
 }
 
@@ -290,10 +207,9 @@ kek_make(struct module *m, const char *id, const char *label, CK_OBJECT_HANDLE *
 {
 	CK_RV rv = CKR_OK;
 
-	/* These codes mean that nothing was made; no other failure is tried again. */
 	for (unsigned drop = 0; drop <= 2; drop++) {
 		rv = generate(m, id, label, drop, ret);
-		if (rv != CKR_ATTRIBUTE_TYPE_INVALID && rv != CKR_TEMPLATE_INCONSISTENT)
+		if (!object_template_refused(rv))
 			break;
 	}
 	return rv == CKR_OK ? 0 : module_err(e, rv, "C_GenerateKey");

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/role.h"
 #include "common/sandbox.h"
+#include "common/wiping.h"
 #include "pkcs11/hsm.h"
 #include "pkcs11/key.h"
 #include "pkcs11/serve.h"
@@ -260,6 +261,7 @@ main(int argc, char **argv)
 	bool only_check = false;
 	int c, rc;
 
+	openssl_wiping_allocator();	/* private keys pass through it */
 	while ((c = getopt(argc, argv, "+c:nhV")) != -1)
 		switch (c) {
 		case 'c':

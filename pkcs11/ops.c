@@ -7,19 +7,15 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/role.h"
+#include "pkcs11/call.h"
 
 enum {
 	MAY_ASK = 1,				/* no key is involved */
 	MAY_GRANT = 1 << PURPOSE_GRANT,
 	MAY_RELEASE = 1 << PURPOSE_RELEASE,
 	MAY_BOTH = MAY_GRANT | MAY_RELEASE,
-};
-
-struct call {
-	struct hsm	*h;
-	enum key_line	 line;
-	unsigned	 mask;
-	const char	*name;
+	MAY_PAIR = 1 << 3,			/* key pairs of connections */
+	IS_SLOW = 1 << 4,			/* a token may look for primes */
 };
 
 struct op_row {
@@ -35,9 +31,8 @@ line_name(enum key_line line)
 	return line == LINE_VAULTD ? "from-vaultd" : "from-egress";
 }
 
-/* A line that asks for what it may not have is a bug or an attack: say so, not too often. */
-static int
-deny(const struct call *c, const char *what, struct err *e)
+int
+call_deny(const struct call *c, const char *what, struct err *e)
 {
 	long long now = boot_ms();
 
@@ -54,14 +49,14 @@ static int
 check_purpose(const struct call *c, enum purpose asked, const struct kek *k, struct err *e)
 {
 	if (k == NULL)
-		return deny(c, "a key that is not bound to this vault", e);
+		return call_deny(c, "a key that is not bound to this vault", e);
 	/* The KEK's purpose counts; question and wrap must say the same. */
 	if ((c->mask & 1u << k->b->purpose) == 0)
-		return deny(c, k->b->purpose == PURPOSE_GRANT ?
+		return call_deny(c, k->b->purpose == PURPOSE_GRANT ?
 		    "a grant key is not allowed on this line" :
 		    "a release key is not allowed on this line", e);
 	if (asked != k->b->purpose)
-		return deny(c, "a key of another purpose than the question says", e);
+		return call_deny(c, "a key of another purpose than the question says", e);
 	return 0;
 }
 
@@ -118,7 +113,7 @@ unwrap(const struct call *c, struct msg *in, struct id *ret_record,
 	if (check_purpose(c, purpose, k, e) != 0)
 		return e->code;
 	if (w.purpose != k->b->purpose)
-		return deny(c, "a wrap whose purpose was changed", e);
+		return call_deny(c, "a wrap whose purpose was changed", e);
 	if (secret_reserve(&dek, DEK_LEN, e) != 0)
 		return e->code;
 	if (hsm_unwrap(c->h, k, &w, &record, dek.p, e) != 0) {
@@ -169,6 +164,13 @@ static const struct op_row rows[] = {
 	{ KEY_MAKE,	"make",		MAY_BOTH,	MAY_BOTH,	op_make },
 	{ KEY_UNWRAP,	"unwrap",	MAY_RELEASE,	MAY_BOTH,	op_unwrap },
 	{ KEY_REWRAP,	"rewrap",	MAY_BOTH,	0,		op_rewrap },
+	{ KEY_GENERATE,	"generate",	0,		MAY_PAIR | IS_SLOW, op_pair_make },
+	{ KEY_IMPORT,	"import",	0,		MAY_PAIR | IS_SLOW, op_pair_make },
+	{ KEY_PUBLIC,	"public",	0,		MAY_ASK,	op_pair_public },
+	{ KEY_DESTROY,	"destroy",	0,		MAY_PAIR,	op_pair_destroy },
+	{ KEY_SIGN_JWT,	"sign-jwt",	0,		MAY_PAIR,	op_sign_jwt },
+	{ KEY_SIGN_TLS,	"sign-tls",	0,		MAY_PAIR,	op_sign_tls },
+	{ KEY_CERTIFY,	"certify",	0,		MAY_PAIR,	op_certify },
 };
 
 static const struct op_row *
@@ -178,6 +180,14 @@ find(unsigned op)
 		if (rows[i].op == op)
 			return &rows[i];
 	return NULL;
+}
+
+bool
+ops_slow(unsigned op)
+{
+	const struct op_row *row = find(op);
+
+	return row != NULL && (row->egress & IS_SLOW) != 0;
 }
 
 static int
@@ -199,7 +209,7 @@ ops_run(struct hsm *h, enum key_line line, const struct frame *q, struct msg *ou
 	if (row != NULL)
 		c.mask = line == LINE_VAULTD ? row->vaultd : row->egress;
 	if (c.mask == 0)
-		return deny(&c, "an operation that is not allowed on this line", e);
+		return call_deny(&c, "an operation that is not allowed on this line", e);
 	if (h->state != KEY_READY && (c.mask & MAY_ASK) == 0)
 		return away(h, e);
 	msg_secret(out);

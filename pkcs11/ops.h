@@ -9,6 +9,9 @@
 /* "from-vaultd", "from-egress": also the names of the sockets. */
 const char *line_name(enum key_line line);
 
+/* May OP take as long as making a key does? */
+bool ops_slow(unsigned op);
+
 /*
  * Answers one question. OUT is started by us and holds the answer's body, in locked
  * memory; on error E is the answer.

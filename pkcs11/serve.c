@@ -13,7 +13,8 @@
 #include "common/log.h"
 #include "pkcs11/ops.h"
 
-#define QUESTION_MAX	1024	/* the longest there is has a wrap of WRAP_MAX in it */
+#define QUESTION_MAX	(FRAME_HEADER + PAIR_QUESTION)	/* a TLS handshake to be signed */
+#define READ_STEP	2048
 #define ANSWER_MS	500
 #define PROBE_MS	5000
 #define REPORT_MS	60000
@@ -60,7 +61,7 @@ hang_up(struct serve_conn *c)
 {
 	close(c->fd);
 	c->fd = -1;
-	buf_done(&c->in);
+	secret_done(&c->in);
 }
 
 static struct serve_conn *
@@ -94,12 +95,12 @@ accept_one(struct serve_line *l)
 static bool
 take_bytes(struct serve_conn *c)
 {
-	unsigned char *p = buf_room(&c->in, QUESTION_MAX);
+	struct err e;
 	ssize_t n;
 
-	if (p == NULL)
+	if (secret_reserve(&c->in, c->in.len + READ_STEP, &e) != 0)
 		return false;
-	n = recv(c->fd, p, QUESTION_MAX, MSG_DONTWAIT);
+	n = recv(c->fd, c->in.p + c->in.len, c->in.cap - c->in.len, MSG_DONTWAIT);
 	if (n > 0)
 		c->in.len += (size_t)n;
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
@@ -109,7 +110,7 @@ take_bytes(struct serve_conn *c)
 static ssize_t
 next_question(const struct serve_conn *c, struct frame *ret)
 {
-	ssize_t n = frame_parse(buf_slice(&c->in), ret);
+	ssize_t n = frame_parse((struct slice){ c->in.p, c->in.len }, ret);
 
 	if (n > QUESTION_MAX || (n == 0 && c->in.len >= QUESTION_MAX))
 		return -1;
@@ -117,10 +118,12 @@ next_question(const struct serve_conn *c, struct frame *ret)
 }
 
 static unsigned
-time_for(const struct hsm *h, unsigned asked_ms)
+time_for(const struct hsm *h, unsigned op, unsigned asked_ms)
 {
-	if (asked_ms == 0 || asked_ms > h->module.call_ms)
-		return h->module.call_ms;
+	unsigned most = ops_slow(op) ? h->module.init_ms : h->module.call_ms;
+
+	if (asked_ms == 0 || asked_ms > most)
+		return most;
 	return asked_ms < DEADLINE_LEAST ? DEADLINE_LEAST : asked_ms;
 }
 
@@ -132,7 +135,7 @@ answer(struct serve *s, struct serve_line *l, struct serve_conn *c, const struct
 	struct frame a = { .id = q->id, .op = FRAME_OK };
 	struct err e = { 0 };
 
-	deadline_begin(&s->h->module.deadline, time_for(s->h, q->deadline_ms));
+	deadline_begin(&s->h->module.deadline, time_for(s->h, q->op, q->deadline_ms));
 	if (ops_run(s->h, l->line, q, &good, &e) == 0) {
 		a.body = msg_slice(&good);
 	} else {
@@ -171,6 +174,9 @@ serve_conn(struct serve *s, struct serve_line *l, struct serve_conn *c, short ev
 	}
 	c->in.len -= (size_t)n;
 	memmove(c->in.p, c->in.p + n, c->in.len);
+	explicit_bzero(c->in.p + c->in.len, (size_t)n);
+	if (c->in.len == 0)
+		secret_done(&c->in);	/* what a long question took */
 	return next_question(c, &q) != 0;
 }
 
@@ -185,10 +191,11 @@ report(struct serve *s)
 		if (memcmp(now, was, sizeof *now) == 0)
 			continue;
 		log_info("last minute line=%s made=%llu unwrapped=%llu rewrapped=%llu "
-		    "refused=%llu", line_name(l->line),
+		    "signed=%llu refused=%llu", line_name(l->line),
 		    (unsigned long long)(now->made - was->made),
 		    (unsigned long long)(now->unwrapped - was->unwrapped),
 		    (unsigned long long)(now->rewrapped - was->rewrapped),
+		    (unsigned long long)(now->signatures - was->signatures),
 		    (unsigned long long)(now->refused - was->refused));
 		l->reported = *now;
 	}

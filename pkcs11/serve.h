@@ -8,6 +8,7 @@
 #pragma once
 
 #include "common/role.h"
+#include "common/signing.h"
 #include "pkcs11/hsm.h"
 
 #define SERVE_CONNS 16		/* per line */
@@ -21,7 +22,7 @@ enum serve_end {
 
 struct serve_conn {
 	int		fd;		/* -1 = free */
-	struct buf	in;
+	struct secret	in;		/* a key may be on its way in */
 };
 
 struct serve_line {

@@ -286,6 +286,13 @@ WRAP(C_CopyObject, (S, CK_OBJECT_HANDLE o, CK_ATTRIBUTE_PTR t, CK_ULONG n,
 WRAP(C_DestroyObject, (S, CK_OBJECT_HANDLE o), (s, o))
 WRAP(C_GenerateKey, (S, CK_MECHANISM_PTR m, CK_ATTRIBUTE_PTR t, CK_ULONG n,
     CK_OBJECT_HANDLE_PTR h), (s, m, t, n, h))
+WRAP(C_GenerateKeyPair, (S, CK_MECHANISM_PTR m, CK_ATTRIBUTE_PTR t, CK_ULONG n,
+    CK_ATTRIBUTE_PTR t2, CK_ULONG n2, CK_OBJECT_HANDLE_PTR h, CK_OBJECT_HANDLE_PTR h2),
+    (s, m, t, n, t2, n2, h, h2))
+WRAP(C_CreateObject, (S, CK_ATTRIBUTE_PTR t, CK_ULONG n, CK_OBJECT_HANDLE_PTR h), (s, t, n, h))
+WRAP(C_SignInit, (S, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE k), (s, m, k))
+WRAP(C_Sign, (S, CK_BYTE_PTR in, CK_ULONG n, CK_BYTE_PTR out, CK_ULONG_PTR m),
+    (s, in, n, out, m))
 WRAP(C_EncryptInit, (S, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE k), (s, m, k))
 WRAP(C_DecryptInit, (S, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE k), (s, m, k))
 WRAP(C_Decrypt, (S, CK_BYTE_PTR in, CK_ULONG n, CK_BYTE_PTR out, CK_ULONG_PTR m),
@@ -358,6 +365,10 @@ C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR ret)
 	SET(C_CopyObject);
 	SET(C_DestroyObject);
 	SET(C_GenerateKey);
+	SET(C_GenerateKeyPair);
+	SET(C_CreateObject);
+	SET(C_SignInit);
+	SET(C_Sign);
 	SET(C_EncryptInit);
 	SET(C_Encrypt);
 	SET(C_DecryptInit);

@@ -6,6 +6,7 @@
  */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -97,7 +98,8 @@ find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR a, CK_ULONG n)
 {
 	(void)session;
 	must(n == 4 && a[3].type == CKA_ID);
-	found = memcmp(a[3].pValue, GRANT, KEK_ID_LEN) == 0 ? 1 : 2;
+	found = *(CK_OBJECT_CLASS *)a[0].pValue == CKO_PRIVATE_KEY ? 0 :
+	    memcmp(a[3].pValue, GRANT, KEK_ID_LEN) == 0 ? 1 : 2;
 	return CKR_OK;
 }
 
@@ -107,7 +109,7 @@ find(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE_PTR ret, CK_ULONG max, CK_ULONG
 	(void)session;
 	must(max == 2);
 	*ret = found;
-	*n = 1;
+	*n = found != 0;
 	return CKR_OK;
 }
 
@@ -120,6 +122,28 @@ copy(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE from, CK_ATTRIBUTE_PTR a, CK_UL
 	(void)a;
 	(void)n;
 	(void)ret;
+	return CKR_FUNCTION_NOT_SUPPORTED;
+}
+
+/* No key pair can be made with it: questions about them are read, and end there. */
+static CK_RV
+generate(CK_SESSION_HANDLE session, CK_MECHANISM_PTR m, CK_ATTRIBUTE_PTR a, CK_ULONG n,
+    CK_ATTRIBUTE_PTR b, CK_ULONG k, CK_OBJECT_HANDLE_PTR ret, CK_OBJECT_HANDLE_PTR ret2)
+{
+	(void)session;
+	(void)m;
+	(void)ret;
+	(void)ret2;
+	must(n >= 4 && k >= 5 && a[1].ulValueLen == KEK_ID_LEN && b[0].ulValueLen == KEK_ID_LEN);
+	return CKR_FUNCTION_NOT_SUPPORTED;
+}
+
+static CK_RV
+create(CK_SESSION_HANDLE session, CK_ATTRIBUTE_PTR a, CK_ULONG n, CK_OBJECT_HANDLE_PTR ret)
+{
+	(void)session;
+	(void)ret;
+	must(n > 6 && a[2].ulValueLen == KEK_ID_LEN);
 	return CKR_FUNCTION_NOT_SUPPORTED;
 }
 
@@ -157,13 +181,17 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 		.C_DecryptInit = init, .C_Decrypt = decrypt, .C_OpenSession = open_session,
 		.C_CloseSession = close_session, .C_GetSessionInfo = session_info,
 		.C_FindObjectsInit = find_init, .C_FindObjects = find,
-		.C_FindObjectsFinal = close_session, .C_CopyObject = copy };
+		.C_FindObjectsFinal = close_session, .C_CopyObject = copy,
+		.C_GenerateKeyPair = generate, .C_CreateObject = create };
+	static char dir[] = "/tmp/fuzz-hsm.XXXXXX";
 	struct err e;
 
 	(void)argc;
 	(void)argv;
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	hsm.module.f = &f;
+	hsm.conf.state_dir = mkdtemp(dir);
+	hsm.conf.pairs_max = 10;
 	hsm.module.call_ms = 5000;
 	hsm.binding.vault = (struct id){ { 1 } };
 	hsm.binding.n = 2;

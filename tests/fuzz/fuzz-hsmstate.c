@@ -1,5 +1,5 @@
 /*
- * fuzz-hsmstate.c - state files of vault-hsm: the binding and the PIN guard. What is read is
+ * fuzz-hsmstate.c - state files of vault-hsm: the binding, the PIN guard, key pairs. What is read is
  * written and read again the same. First byte picks the file.
  */
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "common/auto.h"
 #include "pkcs11/binding.h"
 #include "pkcs11/guard.h"
+#include "pkcs11/pairfile.h"
 #include "pkcs11/statefile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
@@ -52,6 +53,23 @@ guard(char *text)
 	}
 }
 
+static void
+pair(char *text)
+{
+	static struct pair_file a, b;
+	AUTO(buf) again = { 0 };
+	struct err e;
+
+	if (pairfile_parse(text, &a, &e) != 0) {
+		must(e.code == V_CORRUPT);
+		return;
+	}
+	must(pair_id_ok(a.id) && !id_is_null(&a.record) && a.public.spki_len > 0);
+	must(a.rule.naud <= PAIR_AUDIENCES && pair_text_ok(a.rule.iss));
+	must(pairfile_text(&a, &again) && again.len <= STATEFILE_MAX && buf_add(&again, "", 1));
+	must(pairfile_parse((char *)again.p, &b, &e) == 0 && memcmp(&a, &b, sizeof a) == 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
@@ -62,10 +80,16 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	text = malloc(n);
 	memcpy(text, p + 1, n - 1);
 	text[n - 1] = '\0';
-	if (p[0] % 2 == 0)
+	switch (p[0] % 3) {
+	case 0:
 		binding(text);
-	else
+		break;
+	case 1:
 		guard(text);
+		break;
+	default:
+		pair(text);
+	}
 	free(text);
 	return 0;
 }

@@ -14,6 +14,7 @@
  *	hsmtool edit WRAP OFFSET BYTE			-> WRAP with one byte changed
  *	hsmtool half SOCKET SECONDS	sends half a question and waits
  *	hsmtool garbage SOCKET		sends random bytes, many times
+ *	hsmtool pair|public|destroy|jwt|tls|certify ...	see pairs.c
  *
  * PURPOSE is a number (1 grant, 2 release), RECORD 32 hex digits. An error is printed as
  * its wire name and text; exit status 1.
@@ -33,6 +34,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/keyline.h"
+#include "tests/hsmtool/hsmtool.h"
 
 static void
 die(const char *what)
@@ -130,14 +132,14 @@ run(const char *dir, char **argv)
 
 /* ---- questions */
 
-static int
+int
 say(const struct err *e)
 {
 	printf("error %s: %s\n", err_row_of(e)->name, e->text);
 	return 1;
 }
 
-static struct id
+struct id
 record(const char *text)
 {
 	struct id id;
@@ -149,12 +151,12 @@ record(const char *text)
 	return id;
 }
 
-static void
+void
 print_hex(const void *p, size_t n, const char *after)
 {
-	char hex[2 * 512 + 1];
+	char hex[2 * 1024 + 1];
 
-	must(n <= 512);
+	must(n <= 1024);
 	hex_encode(p, n, hex);
 	printf("%s%s", hex, after);
 }
@@ -326,7 +328,7 @@ main(int argc, char **argv)
 		return half(argv[2], (unsigned)atoi(argv[3]));
 	if (strcmp(op, "garbage") == 0 && argc == 3)
 		return garbage(argv[2]);
-	if (argc < 3 || secret_arena_init(65536, true, &e) != 0)
+	if (argc < 3 || secret_arena_init(262144, true, &e) != 0)
 		return 2;
 	keyline_init(&k, argv[2]);
 	if (strcmp(op, "status") == 0 && argc == 3)
@@ -339,6 +341,8 @@ main(int argc, char **argv)
 		return with_wrap(&k, KEY_UNWRAP, atoi(argv[3]), argv[4], argv[5]);
 	if (strcmp(op, "rewrap") == 0 && argc == 6)
 		return with_wrap(&k, KEY_REWRAP, atoi(argv[3]), argv[4], argv[5]);
+	if (argc > 3)
+		return pair_command(&k, op, argc - 3, argv + 3);
 	fprintf(stderr, "usage: see the top of hsmtool.c\n");
 	return 2;
 }

@@ -191,6 +191,8 @@ static const struct err_row rows[ERR_MAX] = {
 	    "Make a new connection; this never changes in one that exists." },
 	[ERR_INTERVAL_RANGE] = { CONNS "IntervalRange", V_INVALID, OWNER_CALLER, false,
 	    "Give 5 to 1440 minutes, or 0 for the vault's own interval." },
+	[ERR_SEQUENCE_UNKNOWN] = { "vaultd.Events.SequenceUnknown", V_INVALID, OWNER_CALLER, false,
+	    "Follow from 0, or without a number; the vault may have been put back from a backup." },
 };
 
 static const enum err_id by_class[] = {

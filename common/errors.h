@@ -96,6 +96,8 @@ enum err_id {
 	ERR_CONNECTION_DELETED,
 	ERR_IMMUTABLE,		/* a member that never changes */
 	ERR_INTERVAL_RANGE,
+	/* vaultd.Events */
+	ERR_SEQUENCE_UNKNOWN,
 	ERR_MAX,
 };
 

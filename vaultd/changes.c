@@ -62,6 +62,15 @@ changes_count(struct changes *c, const char *kek_id, int64_t n)
 }
 
 void
+changes_event(struct changes *c, struct slice value)
+{
+	struct change *v = add(c, CHANGE_EVENT, TABLE_EVENT, (struct slice){ "", 0 }, EXPECT_ANY);
+
+	if (v != NULL && !buf_add(&v->value, value.p, value.len))
+		c->failed = true;
+}
+
+void
 changes_expect(struct changes *c, enum table t, struct slice key, uint64_t expect)
 {
 	add(c, CHANGE_EXPECT, t, key, expect);

@@ -22,7 +22,9 @@ struct config {
 	unsigned	 gather_us;		/* 100 */
 	unsigned	 dek_cache_entries;	/* 16384 */
 	unsigned	 dek_cache_seconds;	/* 1h */
-	unsigned	 connections_per_uid, connections, inflight_per_uid, rate_per_uid;
+	unsigned	 connections_per_uid, connections, inflight_per_uid, followers_per_uid,
+			 rate_per_uid;
+	unsigned	 events_kept;		/* 100000 */
 	size_t		 bytes_per_uid, bytes;
 	unsigned	 session_seconds;	/* 10m */
 	unsigned	 lockout_failures;	/* 5; 0 = never */

@@ -16,6 +16,7 @@
 
 #include "common/errors.h"
 #include "common/role.h"
+#include "vaultd/follow.h"
 #include "vaultd/request.h"
 #include "vaultd/varlink.h"
 #include "vaultd/vault.h"
@@ -124,6 +125,16 @@ end_turn(struct conn *c)
 		conn_free(c);
 }
 
+static void
+mark_dirty(struct conn *c)
+{
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	c->dirty_next = c->vault->dirty;
+	c->vault->dirty = c;
+}
+
 /* Answers cannot be delivered. The descriptor stays open until the last call in flight
  * came back: a reused number would hand its answer to a stranger. */
 static void
@@ -134,16 +145,7 @@ lost(struct conn *c)
 	if (c->wr != NULL)
 		event_del(c->wr);
 	shutdown(c->fd, SHUT_RDWR);
-}
-
-static void
-mark_dirty(struct conn *c)
-{
-	if (c->dirty)
-		return;
-	c->dirty = true;
-	c->dirty_next = c->vault->dirty;
-	c->vault->dirty = c;
+	mark_dirty(c);		/* a follower in its queue ends with it */
 }
 
 /* ---- at the door */
@@ -413,6 +415,8 @@ readable(evutil_socket_t fd, short what, void *arg)
 	if (!c->eof && !c->closing && c->in.len < MESSAGE_MAX)
 		receive(c);
 	serve(c);
+	if (c->eof)
+		follow_poke(c->vault);	/* whose followers end with what there is */
 	end_turn(c);
 }
 
@@ -429,6 +433,7 @@ replace_answer(struct conn *c, struct request *r)
 	    "the answer of %zu bytes does not fit into what the vault keeps for you: %s",
 	    r->out.len, never ? "ask for less" : "read the answers that wait");
 	buf_done(&r->out);
+	r->continues = false;
 	varlink_error(&r->out, &e, r->trace);
 }
 
@@ -464,8 +469,28 @@ gather(const struct conn *c, struct iovec iov[SEND_BATCH])
 	for (; r != NULL && r->ready && n < SEND_BATCH; r = r->next) {
 		iov[n++] = (struct iovec){ r->out.p + skip, r->out.len - skip };
 		skip = 0;
+		if (r->continues)
+			break;		/* what is behind it waits for its last one */
 	}
 	return n;
+}
+
+/* A follower stays at the head, until it has another answer. */
+static void
+first_sent(struct conn *c)
+{
+	struct request *r = c->first;
+
+	if (!r->continues) {
+		pop_first(c);
+		return;
+	}
+	c->sent = 0;
+	r->ready = false;
+	limits_bytes(&c->vault->limits, c->bucket, -(ssize_t)r->charged);
+	r->charged = 0;
+	buf_done(&r->out);
+	follow_sent(r);
 }
 
 static void
@@ -479,7 +504,7 @@ count_sent(struct conn *c, size_t n)
 			return;
 		}
 		n -= left;
-		pop_first(c);
+		first_sent(c);
 	}
 }
 
@@ -510,7 +535,7 @@ send_ready(struct conn *c)
 			lost(c);
 		}
 	}
-	while (c->gone && c->first != NULL && c->first->ready)
+	while (c->gone && c->first != NULL && (c->first->ready || c->first->following))
 		pop_first(c);
 }
 

@@ -125,6 +125,21 @@ limits_call_done(struct bucket *b)
 	b->inflight--;
 }
 
+bool
+limits_follow(struct limits *l, struct bucket *b)
+{
+	if (b->followers >= l->conf.followers_per_uid)
+		return false;
+	b->followers++;
+	return true;
+}
+
+void
+limits_follow_done(struct bucket *b)
+{
+	b->followers--;
+}
+
 static bool
 has_room(size_t used, size_t most, size_t more)
 {

@@ -18,6 +18,7 @@ struct limits_conf {
 	unsigned	connections_per_uid;	/* 512 */
 	unsigned	connections;		/* 4096 */
 	unsigned	inflight_per_uid;	/* 1024 */
+	unsigned	followers_per_uid;	/* 64 */
 	size_t		bytes_per_uid, bytes;	/* of buffered input and output */
 	unsigned	rate_per_uid;		/* calls per second, token bucket; 0 = none */
 };
@@ -26,7 +27,7 @@ struct bucket {
 	struct bucket	*next;
 	uid_t		 uid;
 	bool		 shared;		/* of the unnamed */
-	unsigned	 connections, inflight;
+	unsigned	 connections, inflight, followers;
 	size_t		 bytes;
 	double		 tokens;
 	long long	 refilled_ms;
@@ -62,6 +63,9 @@ void limits_disconnect(struct limits *l, struct bucket *b);
 /* One more call now; false: ERR_BUSY. */
 bool limits_call(struct limits *l, struct bucket *b, long long now_ms);
 void limits_call_done(struct bucket *b);
+/* One more call that goes on; false: ERR_BUSY. */
+bool limits_follow(struct limits *l, struct bucket *b);
+void limits_follow_done(struct bucket *b);
 /* Charges CHANGE bytes, or gives them back; false: over the bound, none is charged. */
 bool limits_bytes(struct limits *l, struct bucket *b, ssize_t change);
 /* Charges what cannot be refused any more: the answer of a change that was made. */

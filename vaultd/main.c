@@ -27,6 +27,8 @@
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
+#include "vaultd/notice.h"
+#include "vaultd/follow.h"
 #include "vaultd/hsm.h"
 #include "vaultd/names.h"
 #include "vaultd/objects.h"
@@ -84,7 +86,7 @@ limits_from(const struct config *c, struct limits *l)
 	struct limits_conf conf = {
 		.connections_per_uid = c->connections_per_uid, .connections = c->connections,
 		.inflight_per_uid = c->inflight_per_uid, .bytes_per_uid = c->bytes_per_uid, .bytes = c->bytes,
-		.rate_per_uid = c->rate_per_uid,
+		.followers_per_uid = c->followers_per_uid, .rate_per_uid = c->rate_per_uid,
 	};
 
 	limits_init(l, &conf);
@@ -95,7 +97,7 @@ open_store(struct vault *v, struct err *e)
 {
 	char dir[600];
 	struct store_conf sc = { .dir = dir, .map_size = v->conf.store_map,
-		.ballast = v->conf.store_ballast };
+		.ballast = v->conf.store_ballast, .events = v->conf.events_kept };
 
 	snprintf(dir, sizeof dir, "%s/store", v->conf.state_dir);
 	mkdir(dir, 0700);
@@ -354,6 +356,8 @@ run(struct daemon *d)
 		event_base_loop(v->base, EVLOOP_ONCE);
 		if (v->calls != before)
 			gather(v);
+		notice_watch(v);
+		follow_run(v);
 		store_read_end(v->store);
 		journal_kick(v->journal);
 		conn_flush_all(v);

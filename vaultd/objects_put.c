@@ -7,6 +7,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "vaultd/notice.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
 
@@ -30,6 +31,19 @@ put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id
 	return 0;
 }
 
+/* Against what is there; if that is changed meanwhile the whole set is in vain. */
+static void
+add_events(struct vault *v, struct changes *c, const struct connection *r, uint64_t expect)
+{
+	struct connection old;
+	struct err e;
+
+	if (expect == EXPECT_ABSENT)
+		notice_of_connection(v, c, NULL, r);
+	else if (object_connection(v, &r->id, false, &old, NULL, &e) == 0)
+		notice_of_connection(v, c, &old, r);
+}
+
 int
 object_put_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e)
@@ -38,6 +52,7 @@ object_put_connection(struct vault *v, struct changes *c, const struct connectio
 
 	if (connection_encode(r, &rec, e) != 0)
 		return e->code;
+	add_events(v, c, r, expect);
 	return put_tagged(v, c, TABLE_CONNECTION, &r->id, expect, &rec, e);
 }
 
@@ -104,6 +119,7 @@ object_remove_connection(struct vault *v, struct changes *c, const struct connec
 	if (object_remove_wrap(v, c, &r->id, PURPOSE_GRANT, e) != 0 ||
 	    object_remove_wrap(v, c, &r->id, PURPOSE_RELEASE, e) != 0)
 		return e->code;
+	notice_of_connection(v, c, r, NULL);
 	changes_remove(c, TABLE_CONNECTION, id_key(&r->id), expect);
 	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
 	    EXPECT_ANY);
@@ -129,9 +145,12 @@ object_put_app(struct vault *v, struct changes *c, const struct app *r, uint64_t
     struct err *e)
 {
 	AUTO(buf) rec = { 0 };
+	AUTO(app) old = { 0 };
+	struct err none;
 
 	if (app_encode(r, &rec, e) != 0)
 		return e->code;
+	notice_of_app(c, object_app(v, &r->id, &old, NULL, &none) == 0 ? &old : NULL, r);
 	return put_tagged(v, c, TABLE_APP, &r->id, expect, &rec, e);
 }
 

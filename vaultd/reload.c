@@ -11,6 +11,7 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "vaultd/audit_line.h"
+#include "vaultd/notice.h"
 #include "vaultd/names.h"
 #include "vaultd/vault.h"
 #include "vaultd/warnings.h"
@@ -111,6 +112,8 @@ loaded(void *arg)
 		log_faults(&r->faults);
 		log_error("policy not reloaded, the last good set stays: %s", r->err.text);
 	}
+	notice_of_vault(v, r->rc == 0 ? NOTICE_POLICY_CHANGED : NOTICE_POLICY_FAILED, ERR_NONE,
+	    r->rc == 0 ? "" : r->err.text);
 	faults_done(&r->faults);
 	audit(r);
 	if (r->done != NULL)

@@ -14,6 +14,7 @@
 #include "common/role.h"
 #include "vaultd/audit_line.h"
 #include "vaultd/conn.h"
+#include "vaultd/follow.h"
 #include "vaultd/hsm.h"
 #include "vaultd/names.h"
 #include "vaultd/objects.h"
@@ -31,12 +32,14 @@ static void
 answer_ready(struct request *r)
 {
 	if (r->err.code != 0) {
+		r->continues = false;
 		buf_reset(&r->out);
 		varlink_error(&r->out, &r->err, r->trace);
 	} else if (r->out.len == 0) {
-		varlink_reply(&r->out, r->reply);
+		varlink_reply(&r->out, r->reply, r->continues);
 	}
 	if (r->out.failed) {
+		r->continues = false;
 		buf_reset(&r->out);
 		err_set(&r->err, V_LIMIT, "out of memory for the answer");
 		varlink_error(&r->out, &r->err, r->trace);
@@ -217,6 +220,25 @@ request_resume(struct request *r, int rc, const struct err *e)
 		rc = (int)r->err.code;
 	}
 	finish(r, rc);
+}
+
+bool
+request_next(struct request *r)
+{
+	int rc;
+
+	json_decref(r->reply);
+	r->reply = NULL;
+	r->ready = false;
+	rc = r->verb->more(r, &r->err);
+	if (rc == REQUEST_WAIT)
+		return false;
+	if (rc == 0)
+		err_clear(&r->err);
+	else
+		log_failure(r);
+	answer_ready(r);
+	return true;
 }
 
 /* ---- decide and run */
@@ -435,6 +457,7 @@ decode(struct request *r, const struct varlink_call *call)
 	if (v == NULL)
 		return unknown_method(r, call->method);
 	r->verb = v;
+	r->more = call->more;
 	if (!make_args(r, v->args_size))
 		return err_set(&r->err, V_LIMIT, "out of memory");
 	return fields_decode(v->fields != NULL ? v->fields : none, call->parameters, r->args,
@@ -514,6 +537,7 @@ request_free(struct request *r)
 {
 	struct vault *v = r->vault;
 
+	follow_end(r);
 	if (r->args != NULL && r->verb != NULL && r->verb->args_done != NULL)
 		r->verb->args_done(r->args);
 	json_decref(r->call);

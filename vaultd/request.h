@@ -32,6 +32,7 @@ struct request {
 	const char		*asked_for;	/* "connection", "folder" */
 	struct id		 object_id;
 	bool			 decided;
+	bool			 more;		/* the caller takes several answers */
 
 	/* filled by verb->run and its continuations */
 	json_t			*reply;		/* parameters of the answer; NULL = {} */
@@ -47,6 +48,15 @@ struct request {
 	bool			 begin_written;	/* a `begin` audit line exists */
 	unsigned		 besides;	/* refusals without a line of their own */
 	bool			 ready;		/* out may be sent */
+	/* Set by run() and more(): the answer is not the last one. */
+	bool			 continues;
+
+	/* of follow.c */
+	struct request		*follow_next, *follow_prev;
+	bool			 following;
+	bool			 idle;		/* its last answer was taken */
+	bool			 behind;	/* set by more(): there is more to read already */
+	uint64_t		 heard;		/* version of the table when it read last */
 
 	/* of conn.c: what is charged to the caller's uid */
 	bool			 counted;	/* one of its calls in flight */
@@ -73,6 +83,10 @@ bool request_refuse(struct vault *v, struct conn *c, const struct err *e);
 /* Before a helper is asked: writes the call's `begin` line. From then on the answer may come
  * at any time, also before run() has returned REQUEST_WAIT. */
 void request_defer(struct request *r);
+
+/* From follow.c: R's answer, which continues, was sent. Makes the next one; FALSE: there is none
+ * yet. */
+bool request_next(struct request *r);
 
 /* From a helper's completion: goes on where run() returned REQUEST_WAIT. RC 0 or a class
  * with the error in E (which may be &r->err, and NULL when RC is 0). */

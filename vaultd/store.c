@@ -131,8 +131,8 @@ meta_get(struct store *s, MDB_txn *txn, const char *key, void *p, size_t n)
 	return 1;
 }
 
-static uint64_t
-get64(const unsigned char *p)
+uint64_t
+store_get64(const unsigned char *p)
 {
 	uint64_t v = 0;
 
@@ -157,7 +157,7 @@ load_meta(struct store *s, MDB_txn *txn, struct err *e)
 
 	m->format = FORMAT;
 	if (meta_get(s, txn, "format", n, sizeof n) == 1)
-		m->format = (uint32_t)get64(n);
+		m->format = (uint32_t)store_get64(n);
 	if (m->format != FORMAT)
 		return err_set(e, V_CORRUPT, "the store has format %u, this vaultd knows %d: use the "
 		    "version that wrote it", m->format, FORMAT);
@@ -168,11 +168,11 @@ load_meta(struct store *s, MDB_txn *txn, struct err *e)
 	m->adopted = id_equal(&adopted, &m->instance);
 	meta_get(s, txn, "vault", m->vault.b, 16);
 	if (meta_get(s, txn, "commit", n, sizeof n) == 1)
-		m->commit = get64(n);
+		m->commit = store_get64(n);
 	if (meta_get(s, txn, "epoch", n, sizeof n) == 1)
-		m->epoch = get64(n);
+		m->epoch = store_get64(n);
 	if (meta_get(s, txn, "audit", head, sizeof head) == 1) {
-		m->audit.seq = get64(head);
+		m->audit.seq = store_get64(head);
 		memcpy(m->audit.hash, head + 8, 32);
 	}
 	return 0;
@@ -281,6 +281,7 @@ store_open(const struct store_conf *conf, struct store **ret, struct err *e)
 		return err_set(e, V_LIMIT, "out of memory");
 	s->lock = s->dirfd = s->ballast = -1;
 	s->ballast_size = conf->ballast;
+	s->events = conf->events;
 	s->dirfd = open(conf->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dirfd < 0)
 		err_errno(e, "%s", conf->dir);
@@ -358,7 +359,7 @@ split(MDB_val v, struct slice *ret, uint64_t *generation)
 		return false;
 	*ret = (struct slice){ (char *)v.mv_data + 8, v.mv_size - 8 };
 	if (generation != NULL)
-		*generation = get64(v.mv_data);
+		*generation = store_get64(v.mv_data);
 	return true;
 }
 
@@ -410,6 +411,34 @@ store_walk(struct store *s, enum table t, struct slice prefix, struct slice from
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return store_mdb_err(e, rc, table_names[t]);
 	return 0;
+}
+
+static uint64_t
+end_of(struct store *s, enum table t, MDB_cursor_op end)
+{
+	MDB_val k, v;
+	MDB_cursor *c;
+	struct err e;
+	uint64_t n = 0;
+
+	if (begin_read(s, &e) != 0 || mdb_cursor_open(s->read, s->dbi[t], &c) != 0)
+		return 0;
+	if (mdb_cursor_get(c, &k, &v, end) == 0 && k.mv_size >= 8)
+		n = store_get64(k.mv_data);
+	mdb_cursor_close(c);
+	return n;
+}
+
+uint64_t
+store_first(struct store *s, enum table t)
+{
+	return end_of(s, t, MDB_FIRST);
+}
+
+uint64_t
+store_last(struct store *s, enum table t)
+{
+	return end_of(s, t, MDB_LAST);
 }
 
 /* ---- room */

@@ -56,6 +56,7 @@ enum change_op {
 	CHANGE_COUNT,		/* TABLE_BY_KEK: add to the count */
 	CHANGE_EXPECT,		/* writes nothing: only the expectation */
 	CHANGE_EXPECT_NONE,	/* writes nothing: no key begins with this one */
+	CHANGE_EVENT,		/* TABLE_EVENT: the value under the next sequence number */
 };
 
 struct change {
@@ -78,6 +79,8 @@ void changes_put(struct changes *c, enum table t, struct slice key, uint64_t exp
     struct slice value);			/* copies */
 void changes_remove(struct changes *c, enum table t, struct slice key, uint64_t expect);
 void changes_count(struct changes *c, const char *kek_id, int64_t add);
+/* An event of this very change: there is none without the other. The oldest make room. */
+void changes_event(struct changes *c, struct slice value);
 /*
  * What must hold when the set is applied, for what it leans on and does not change: KEY is there
  * (EXPECT_THERE, or at a generation) or is not (EXPECT_ABSENT); no key of T begins with PREFIX.
@@ -92,6 +95,7 @@ struct store_conf {
 	const char	*dir;		/* 0700, exists */
 	size_t		 map_size;	/* bytes, 64 GiB from the start */
 	size_t		 ballast;	/* bytes kept free for answers in flight */
+	unsigned	 events;	/* kept at most; 0 keeps all */
 };
 
 struct store;
@@ -111,6 +115,9 @@ int store_get(struct store *s, enum table t, struct slice key, struct slice *ret
 int store_walk(struct store *s, enum table t, struct slice prefix, struct slice from,
     bool (*each)(void *arg, struct slice key, struct slice value, uint64_t generation),
     void *arg, struct err *e);
+/* The number that the first or last key of T begins with, 0 when it is empty. */
+uint64_t store_first(struct store *s, enum table t);
+uint64_t store_last(struct store *s, enum table t);
 void store_read_end(struct store *s);
 /* Loop thread: counts the commits that touched T, as of what store_get() reads now: what
  * was read stays true for as long as it is the same. 0: it cannot be told. */

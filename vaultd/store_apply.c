@@ -80,6 +80,46 @@ put(struct store *s, MDB_txn *txn, const struct change *c, uint64_t generation)
 	return 0;
 }
 
+/* Two go for one that comes, where fewer are to be kept than there are. */
+static int
+drop_old_events(struct store *s, MDB_cursor *cursor, uint64_t last)
+{
+	MDB_val k, v;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < 2 && s->events > 0; i++) {
+		if ((rc = mdb_cursor_get(cursor, &k, &v, MDB_FIRST)) != 0 || k.mv_size != 8 ||
+		    store_get64(k.mv_data) + s->events > last)
+			break;
+		rc = mdb_cursor_del(cursor, 0);
+	}
+	return rc;
+}
+
+/* Numbered without a gap, in the order of the commits. */
+static int
+add_event(struct store *s, MDB_txn *txn, const struct change *c, uint64_t generation)
+{
+	unsigned char key[8];
+	struct change numbered = *c;
+	MDB_val k, v;
+	MDB_cursor *cursor;
+	uint64_t last = 0;
+	int rc = mdb_cursor_open(txn, s->dbi[TABLE_EVENT], &cursor);
+
+	if (rc != 0)
+		return rc;
+	if (mdb_cursor_get(cursor, &k, &v, MDB_LAST) == 0 && k.mv_size == sizeof key)
+		last = store_get64(k.mv_data);
+	store_put64(key, last + 1);
+	memcpy(numbered.key, key, sizeof key);
+	numbered.keylen = sizeof key;
+	if ((rc = put(s, txn, &numbered, generation)) == 0)
+		rc = drop_old_events(s, cursor, last + 1);
+	mdb_cursor_close(cursor);
+	return rc;
+}
+
 static int
 apply_one(struct store *s, MDB_txn *txn, const struct change *c, uint64_t generation)
 {
@@ -91,6 +131,8 @@ apply_one(struct store *s, MDB_txn *txn, const struct change *c, uint64_t genera
 		return count(s, txn, c);
 	if (c->op == CHANGE_EXPECT_NONE)
 		return compare_none(s, txn, c);
+	if (c->op == CHANGE_EVENT)
+		return add_event(s, txn, c, generation);
 	if ((rc = compare(s, txn, c, &there)) != 0)
 		return rc;
 	if (c->op == CHANGE_EXPECT || (there && c->expect == KEEP_IF_THERE))

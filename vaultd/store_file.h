@@ -18,12 +18,14 @@ struct store {
 	int			 lock, dirfd, ballast;
 	size_t			 ballast_size;
 	bool			 ballast_there;
+	unsigned		 events;	/* kept */
 	struct store_meta	 meta;		/* as at open */
 };
 
 int store_mdb_err(struct err *e, int rc, const char *what);
 int store_meta_write(struct store *s, MDB_txn *txn, const struct audit_head *head,
     uint64_t commit, struct err *e);
+uint64_t store_get64(const unsigned char *p);
 void store_put64(unsigned char *p, uint64_t v);
 /* Frees the reserve so that what is in flight can be stored. */
 void store_give_ballast(struct store *s);

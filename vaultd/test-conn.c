@@ -47,6 +47,13 @@ answer(struct request *r)
 	conn_ready(r->conn, r);
 }
 
+bool
+request_next(struct request *r)
+{
+	(void)r;
+	return false;
+}
+
 static const struct verb verb_read, verb_change = { .flags = VERB_CHANGE };
 
 static struct request *

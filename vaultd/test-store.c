@@ -368,6 +368,51 @@ TEST(walks_stay_below_their_prefix_in_order)
 	store_close(s);
 }
 
+static void
+event(struct store *s, uint64_t commit, const char *text)
+{
+	struct changes c = { 0 };
+
+	changes_event(&c, str(text));
+	T_EQ(apply(s, &c, commit), 0);
+}
+
+TEST(events_are_numbered_without_a_gap_and_the_oldest_go)
+{
+	struct store_conf conf = { .dir = dir, .map_size = 1 << 24, .events = 3 };
+	struct changes c = { 0 };
+	struct store *s = NULL;
+	struct err e = { 0 };
+
+	fresh();
+	T_DO(store_open(&conf, &s, &e), e);
+	T_EQ(store_last(s, TABLE_EVENT), 0);
+	event(s, 1, "one");
+	/* What is not applied has no number. */
+	changes_event(&c, str("never"));
+	changes_put(&c, TABLE_APP, str("k"), 77, str("x"));
+	T_EQ(apply(s, &c, 2), V_CONFLICT);
+	changes_event(&c, str("two"));
+	changes_event(&c, str("three"));
+	T_EQ(apply(s, &c, 3), 0);
+	T_EQ(store_first(s, TABLE_EVENT), 1);
+	T_EQ(store_last(s, TABLE_EVENT), 3);
+	store_close(s);
+	T_DO(store_open(&conf, &s, &e), e);
+	event(s, 4, "four");
+	T_EQ(store_first(s, TABLE_EVENT), 2);
+	T_EQ(store_last(s, TABLE_EVENT), 4);
+	store_close(s);
+	/* With fewer to keep it shrinks, two for each that comes. */
+	conf.events = 1;
+	T_DO(store_open(&conf, &s, &e), e);
+	event(s, 5, "five");
+	event(s, 6, "six");
+	T_EQ(store_first(s, TABLE_EVENT), 6);
+	T_EQ(store_last(s, TABLE_EVENT), 6);
+	store_close(s);
+}
+
 int
 main(void)
 {

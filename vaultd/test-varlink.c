@@ -165,10 +165,10 @@ TEST(replies)
 	AUTO(buf) out = { 0 };
 	json_t *o = json_pack("{s:i}", "n", 1);
 
-	T_OK(varlink_reply(&out, NULL));
+	T_OK(varlink_reply(&out, NULL, false));
 	T_STR((char *)out.p, "{\"parameters\":{}}");
 	buf_reset(&out);
-	T_OK(varlink_reply(&out, o));
+	T_OK(varlink_reply(&out, o, false));
 	T_STR((char *)out.p, "{\"parameters\":{\"n\":1}}");
 	T_EQ(out.len, strlen((char *)out.p) + 1);
 	json_decref(o);

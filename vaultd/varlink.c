@@ -88,11 +88,13 @@ dump(struct buf *out, const json_t *o)
 }
 
 bool
-varlink_reply(struct buf *out, const json_t *reply)
+varlink_reply(struct buf *out, const json_t *reply, bool continues)
 {
 	json_auto_t *o = reply != NULL ? json_pack("{s:O}", "parameters", reply) :
 					 json_pack("{s:{}}", "parameters");
 
+	if (continues)
+		json_object_set_new(o, "continues", json_true());
 	return dump(out, o);
 }
 

@@ -22,5 +22,5 @@ int varlink_call_parse(json_t *message, struct varlink_call *ret, struct err *e)
 
 /* The error with NUL, appended. FALSE: out of memory. */
 bool varlink_error(struct buf *out, const struct err *e, const char *trace);
-/* {"parameters":REPLY} with NUL; REPLY NULL = {}. */
-bool varlink_reply(struct buf *out, const json_t *reply);
+/* {"parameters":REPLY} with NUL; REPLY NULL = {}. CONTINUES: another answer follows. */
+bool varlink_reply(struct buf *out, const json_t *reply, bool continues);

@@ -21,6 +21,14 @@ struct schedule;
 struct hints;
 struct verified;
 
+/* What notice_watch.c saw last. */
+struct notice_watch {
+	enum journal_state	 journal;
+	int64_t			 since;		/* unix s: cannot be written */
+	bool			 missed;	/* and that could not be written either */
+	bool			 hsm_up;
+};
+
 struct vault {
 	struct config		 conf;
 	struct event_base	*base;
@@ -37,6 +45,8 @@ struct vault {
 	struct hints		*hints;		/* objects.c: where names were found */
 	struct schedule		*schedule;	/* due index, refresh */
 	struct conn		*conns, *dirty;
+	struct notice_watch	 watch;
+	struct request		*followers;	/* see follow.c */
 	struct buf		 spare_input;	/* see conn.c */
 	struct request		*spare_request;	/* see request.c */
 	size_t			 spare_requests;

@@ -73,6 +73,11 @@ struct verb {
 	 * asked; request_resume() follows. Anything else: the error in E is answered.
 	 */
 	int	(*run)(struct request *r, struct err *e);
+	/*
+	 * After an answer with r->continues: the next one. 0: r->reply is complete.
+	 * REQUEST_WAIT: there is nothing to say yet. Anything else: E is the last answer.
+	 */
+	int	(*more)(struct request *r, struct err *e);
 };
 
 #define REQUEST_WAIT (-1)

@@ -10,6 +10,7 @@
 #include "common/role.h"
 #include "common/scope.h"
 #include "vaultd/conn.h"
+#include "vaultd/notice.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
 #include "vaultd/verb_app.h"
@@ -305,6 +306,7 @@ delete_run(struct request *r, struct err *e)
 		return e->code;
 	r->conflict = delete_conflict;
 	changes_expect_none(&r->changes, TABLE_CONNECTION_BY_APP, id_key(&a->a.id));
+	notice_of_app(&r->changes, &a->a, NULL);
 	changes_remove(&r->changes, TABLE_APP, id_key(&a->a.id), a->generation);
 	changes_remove(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ a->a.name, strlen(a->a.name) }, EXPECT_ANY);

@@ -10,6 +10,7 @@
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
+#include "vaultd/notice.h"
 #include "vaultd/hsm.h"
 #include "vaultd/schedule.h"
 #include "vaultd/request.h"
@@ -167,6 +168,7 @@ seal_run(struct request *r, struct err *e)
 	(void)e;
 	r->vault->sealed = true;
 	dek_cache_wipe(r->vault->deks);
+	notice_of_vault(r->vault, NOTICE_SEALED, ERR_NONE, NULL);
 	return 0;
 }
 
@@ -183,6 +185,7 @@ unseal_run(struct request *r, struct err *e)
 {
 	(void)e;
 	r->vault->sealed = false;
+	notice_of_vault(r->vault, NOTICE_UNSEALED, ERR_NONE, NULL);
 	return 0;
 }
 

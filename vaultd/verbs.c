@@ -42,6 +42,7 @@ const struct verb *const verbs[] = {
 	&verb_policy_explain,
 	&verb_audit_head,
 	&verb_key_status,
+	&verb_events_follow,
 	NULL,
 };
 

@@ -19,4 +19,5 @@ extern const struct verb verb_app_add, verb_app_set_secret, verb_app_list, verb_
 extern const struct verb verb_folder_create, verb_folder_list, verb_folder_delete;
 extern const struct verb verb_connector_list, verb_connector_show;
 extern const struct verb verb_policy_reload, verb_policy_show, verb_policy_explain;
+extern const struct verb verb_events_follow;
 extern const struct verb verb_audit_head, verb_key_status;

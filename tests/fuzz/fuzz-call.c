@@ -87,7 +87,7 @@ check_reply(json_t *parameters)
 	AUTO(buf) out = { 0 };
 	json_t *o;
 
-	must(varlink_reply(&out, parameters));
+	must(varlink_reply(&out, parameters, false));
 	o = parsed(&out);
 	must(parameters == NULL ||
 	    json_equal(json_object_get(o, "parameters"), parameters));

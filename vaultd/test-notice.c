@@ -1,0 +1,223 @@
+/* Rows 46 and 83: which event a change of a connection or app is. */
+#include "tests/unit.h"
+
+#include "common/auto.h"
+#include "common/errors.h"
+#include "vaultd/notice.h"
+#include "vaultd/objects.h"
+#include "vaultd/vault.h"
+
+static unsigned char key[32] = { 7 };
+static struct vault vault;
+static uint64_t commit;
+
+static void
+fresh(void)
+{
+	static char dir[64];
+	struct store_conf conf = { .dir = dir, .map_size = 1 << 24 };
+	struct err e = { 0 };
+
+	unit_dir("notice", dir);
+	T_DO(store_open(&conf, &vault.store, &e), e);
+	vault.meta_key = key;
+	vault.verified = NULL;
+	T_DO(object_caches_new(&vault, &e), e);
+	commit = 0;
+}
+
+static void
+done(void)
+{
+	store_close(vault.store);
+	object_caches_free(&vault);
+}
+
+static void
+apply(struct changes *c)
+{
+	struct changes *sets[] = { c };
+	struct err e = { 0 };
+	int rc = 0;
+
+	T_NOT(c->failed);
+	store_read_end(vault.store);
+	T_DO(store_apply(vault.store, sets, 1, &rc, NULL, ++commit, &e), e);
+	T_EQ(rc, 0);
+	changes_done(c);
+}
+
+static bool
+one(void *arg, struct slice k, struct slice value, uint64_t generation)
+{
+	struct err e = { 0 };
+
+	(void)k;
+	(void)generation;
+	T_DO(notice_decode(value, arg, &e), e);
+	return true;
+}
+
+/* The last one; how many there are. */
+static uint64_t
+last(struct notice *ret)
+{
+	static const struct slice all = { "", 0 };
+	struct err e = { 0 };
+
+	*ret = (struct notice){ 0 };
+	T_DO(store_walk(vault.store, TABLE_EVENT, all, all, one, ret, &e), e);
+	return store_last(vault.store, TABLE_EVENT);
+}
+
+static const struct folder team = { .id = { { 3 } }, .parent = { { 2 } }, .class = FOLDER_SHARED,
+	.name = "team" };
+
+static struct connection
+example(enum conn_state s)
+{
+	struct connection r = { .id = id_new(), .folder = team.id, .name = "one",
+		.connector = "openid", .auth_type = AUTH_PAT, .state = s };
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	T_DO(object_put_folder(&vault, &c, &team, EXPECT_ANY, &e), e);
+	T_DO(object_add_connection(&vault, &c, &r, &e), e);
+	apply(&c);
+	return r;
+}
+
+static void
+put(const struct connection *r)
+{
+	struct changes c = { 0 };
+	struct err e = { 0 };
+
+	T_DO(object_put_connection(&vault, &c, r, EXPECT_ANY, &e), e);
+	apply(&c);
+}
+
+TEST(a_record_is_read_as_it_was_written_and_nothing_else_is)
+{
+	struct notice n = { .type = NOTICE_LOCKED, .time = 5, .of = NOTICE_OF_CONNECTION,
+		.id = id_new(), .class = FOLDER_PERSONAL, .folder_owner = 7, .name = "a",
+		.was = "b", .connector = "c", .old_state = CONN_DEGRADED, .state = CONN_LOCKED,
+		.cause = ERR_PROVIDER_DOWN, .text = "t", .deadline = 9 }, got;
+	AUTO(buf) rec = { 0 };
+	struct err e = { 0 };
+
+	T_DO(notice_encode(&n, &rec, &e), e);
+	T_DO(notice_decode(buf_slice(&rec), &got, &e), e);
+	T_EQ(got.type, n.type);
+	T_EQ(got.deadline, n.deadline);
+	T_STR(got.was, n.was);
+	for (size_t i = 0; i < rec.len; i++)
+		T_EQ(notice_decode((struct slice){ rec.p, i }, &got, &e), V_CORRUPT);
+	rec.p[2] = NOTICE_END;
+	T_EQ(notice_decode(buf_slice(&rec), &got, &e), V_CORRUPT);
+}
+
+TEST(row_46_each_change_of_state_is_one_event)
+{
+	static const struct { enum conn_state from, to; enum notice_type type; } t[] = {
+		{ CONN_PENDING, CONN_CONNECTED, NOTICE_AUTHENTICATED },
+		{ CONN_CONNECTED, CONN_DEGRADED, NOTICE_DEGRADED },
+		{ CONN_DEGRADED, CONN_CONNECTED, NOTICE_RECOVERED },
+		{ CONN_CONNECTED, CONN_DISCONNECTED, NOTICE_NEEDS_RECONNECT },
+		{ CONN_DISCONNECTED, CONN_CONNECTED, NOTICE_RECONNECTED },
+		{ CONN_DEGRADED, CONN_LOCKED, NOTICE_LOCKED },
+		{ CONN_LOCKED, CONN_CONNECTED, NOTICE_UNLOCKED },
+		{ CONN_CONNECTED, CONN_DISABLED, NOTICE_DISABLED },
+		{ CONN_DISABLED, CONN_CONNECTED, NOTICE_ENABLED },
+		{ CONN_DISABLED, CONN_DISCONNECTED, NOTICE_ENABLED },
+		{ CONN_DISABLED, CONN_DELETED, NOTICE_DELETED },
+	};
+	struct notice n;
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct connection r = { .name = "" };
+		uint64_t before;
+
+		fresh();
+		r = example(t[i].from);
+		before = last(&n);
+		T_EQ(n.type, NOTICE_CREATED);
+		put(&r);			/* nothing that is told of */
+		T_EQ(last(&n), before);
+		r.state = t[i].to;
+		r.cause = ERR_GRANT_REVOKED;
+		put(&r);
+		T_EQ(last(&n), before + 1);
+		T_EQ(n.type, t[i].type);
+		T_EQ(n.old_state, t[i].from);
+		T_EQ(n.state, t[i].to);
+		T_STR(n.folder, "shared/team");
+		done();
+	}
+}
+
+TEST(row_83_a_lost_grant_says_why_and_whose_move_it_is)
+{
+	struct connection r;
+	struct notice n;
+
+	fresh();
+	r = example(CONN_CONNECTED);
+	r.state = CONN_DISCONNECTED;
+	r.cause = ERR_GRANT_REVOKED;
+	snprintf(r.cause_text, sizeof r.cause_text, "invalid_grant");
+	put(&r);
+	last(&n);
+	T_EQ(n.cause, ERR_GRANT_REVOKED);
+	T_STR(n.text, "invalid_grant");
+	T_STR(notice_owner(&n), "caller");
+	T_NOT(notice_advice(&n)[0] == '\0');
+	done();
+}
+
+TEST(a_tombstone_that_goes_is_not_deleted_twice)
+{
+	struct changes c = { 0 };
+	struct connection r;
+	struct notice n;
+	struct err e = { 0 };
+	uint64_t before;
+
+	fresh();
+	r = example(CONN_CONNECTED);
+	r.state = CONN_DELETED;
+	put(&r);
+	before = last(&n);
+	T_EQ(n.type, NOTICE_DELETED);
+	T_DO(object_remove_connection(&vault, &c, &r, EXPECT_ANY, &e), e);
+	apply(&c);
+	T_EQ(last(&n), before);
+	done();
+}
+
+TEST(an_app_and_its_secret)
+{
+	AUTO(app) a = { .id = id_new(), .name = "acme", .version = 1 };
+	struct changes c = { 0 };
+	struct notice n;
+	struct err e = { 0 };
+
+	fresh();
+	T_DO(object_put_app(&vault, &c, &a, EXPECT_ABSENT, &e), e);
+	apply(&c);
+	last(&n);
+	T_EQ(n.type, NOTICE_APP_ADDED);
+	a.version = 2;
+	T_DO(object_put_app(&vault, &c, &a, EXPECT_ANY, &e), e);
+	apply(&c);
+	last(&n);
+	T_EQ(n.type, NOTICE_APP_SECRET_CHANGED);
+	T_STR(n.name, "acme");
+	done();
+}
+
+int
+main(void)
+{
+	return unit_run();
+}

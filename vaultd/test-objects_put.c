@@ -18,6 +18,8 @@ fresh(void)
 	unit_dir("objects", dir);
 	T_DO(store_open(&conf, &vault.store, &e), e);
 	vault.meta_key = key;
+	object_caches_free(&vault);
+	T_DO(object_caches_new(&vault, &e), e);
 	commit = 0;
 }
 

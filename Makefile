@@ -277,7 +277,10 @@ install: all	## into DESTDIR: programs, library, units, manual, examples
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
 	    client/libvaultd.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libvaultd.pc
 	install -m 644 client/vaultd.h $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 connectors/*.json $(DESTDIR)$(DATADIR)/vaultd/connectors
+	install -d $(DESTDIR)$(DATADIR)/vaultd/connectors/old
+	for f in connectors/*.json $(wildcard connectors/old/*.json); do \
+	    sed 's|"\.\./docs/|"../|' $$f >$(DESTDIR)$(DATADIR)/vaultd/$$f && \
+	    chmod 644 $(DESTDIR)$(DATADIR)/vaultd/$$f || exit 1; done
 	install -m 644 docs/*.varlink $(DESTDIR)$(DATADIR)/vaultd/varlink
 	install -m 644 docs/*.schema.json $(DESTDIR)$(DATADIR)/vaultd
 	install -m 644 policy/examples/*.json $(DESTDIR)$(DATADIR)/vaultd/examples

@@ -23,7 +23,7 @@ enum {
 };
 
 #define OPTIONS_MAX 32
-#define ARGS_MAX 64
+#define ARGS_MAX 256
 
 struct option_value { const char *name, *value; };
 

@@ -166,7 +166,27 @@ connector_capture_find(const struct connector *c, const char *name, size_t len)
 	return NULL;
 }
 
-/* A name means one thing; a URL is filled only with what was checked. */
+/* A URL is filled only with what was checked. */
+static int
+check_captured(struct reader *r, const char *ptr, const char *url)
+{
+	const struct connector *c = r->c;
+
+	for (const char *p = url; p != NULL && (p = strchr(p, '{')) != NULL; p++) {
+		size_t n = strcspn(p + 1, "}");
+		const struct connector_capture *k = connector_capture_find(c, p + 1, n);
+
+		if (k != NULL && k->type == CAPTURE_TEXT)
+			return reader_bad(r, ptr, false, "what is captured as text cannot be "
+			    "part of a URL: its type must be id or url");
+		if (k != NULL && (k->type == CAPTURE_URL) != (p == url))
+			return reader_bad(r, ptr, false, "a captured url stands at the "
+			    "beginning, a captured id after it");
+	}
+	return 0;
+}
+
+/* A name means one thing. */
 int
 check_captures(struct reader *r)
 {
@@ -179,18 +199,9 @@ check_captures(struct reader *r)
 			if (strcmp(c->var[k].name, c->capture[i].name) == 0)
 				return reader_bad(r, ptr, true, "this name is one of `variables`");
 	}
-	for (const char *p = c->api_base; p != NULL && (p = strchr(p, '{')) != NULL; p++) {
-		size_t n = strcspn(p + 1, "}");
-		const struct connector_capture *k = connector_capture_find(c, p + 1, n);
-
-		if (k != NULL && k->type == CAPTURE_TEXT)
-			return reader_bad(r, "/api_base", false, "what is captured as text cannot be "
-			    "part of a URL: its type must be id or url");
-		if (k != NULL && (k->type == CAPTURE_URL) != (p == c->api_base))
-			return reader_bad(r, "/api_base", false, "a captured url stands at the "
-			    "beginning, a captured id after it");
-	}
-	return 0;
+	if (check_captured(r, "/api_base", c->api_base) != 0)
+		return r->e->code;
+	return check_captured(r, "/probe_url", c->probe_url);
 }
 
 void

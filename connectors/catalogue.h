@@ -83,6 +83,8 @@ struct connector_header { char *name, *label, *prefix; };
 struct connector {
 	char		*id, *name, *file;
 	uint32_t	 version;
+	char		*aliases[CONNECTOR_LIST];	/* other ids it is known by */
+	size_t		 naliases;
 	unsigned	 auth_types;		/* enum auth_type bits */
 	bool		 discovery;		/* endpoints from {issuer}/.well-known (RFC 8414, OIDC) */
 	char		*issuer, *authorization_url, *token_url, *revocation_url, *par_url,
@@ -122,6 +124,7 @@ struct connector {
 	char		*headers[CONNECTOR_HEADERS];	/* "Name: value", of every request */
 	size_t		 nheaders;
 	char		*probe_url;		/* template; NULL = none */
+	unsigned	 probe_types;		/* enum auth_type bits it is for; 0 = all */
 	enum probe_method probe_method;
 	enum probe_token probe_token;
 	char		*probe_body;		/* JSON, of a POST */
@@ -166,6 +169,7 @@ struct connector {
 	struct name_value device_params[CONNECTOR_LIST];
 	size_t		 ndevice_params;
 	char		*requirements;		/* what must be done at the provider first; or NULL */
+	char		*notes;			/* what one should know of it; or NULL */
 	char		*status_url;		/* where it says that it is down; or NULL */
 	char		*unverified;		/* what of this file nobody has checked; NULL */
 };
@@ -173,6 +177,8 @@ struct connector {
 struct catalogue {
 	struct connector *v;	/* sorted by id */
 	size_t		  n;
+	struct connector *old;	/* former versions: by id, then version */
+	size_t		  nold;
 };
 
 /* Is any of its authentication types one that an OAuth app asks with? */
@@ -184,7 +190,8 @@ struct connector_secret { const char *name, *label; };
 size_t connector_secrets(const struct connector *c, enum auth_type t,
     struct connector_secret ret[EX_SECRETS]);
 
-/* Reads every *.json in DIR. All or nothing. Errors: ERR_CONNECTOR_INVALID, V_IO. */
+/* Reads every *.json in DIR, and former versions in DIR/old if there is one. All or nothing. Errors:
+ * ERR_CONNECTOR_INVALID, V_IO. */
 int catalogue_load(const char *dir, struct catalogue *ret, struct err *e);
 /* One file; for `vaultctl connector check`. The caller frees with connector_done(). */
 int connector_load(const char *path, struct connector *ret, struct err *e);
@@ -195,7 +202,16 @@ void catalogue_done(struct catalogue *c);
 /* The ids, in order, C->n of them; the array is the caller's to free(), the texts are borrowed.
  * NULL: out of memory. */
 const char **catalogue_ids(const struct catalogue *c);
+/* What new apps and connections are made with; ID may be an alias. */
 const struct connector *catalogue_find(const struct catalogue *c, const char *id);
+/*
+ * What an app or connection made with VERSION of ID goes by: that version, or the next one that there
+ * is. NULL: the connector was withdrawn.
+ */
+const struct connector *catalogue_pinned(const struct catalogue *c, const char *id,
+    uint32_t version);
+/* Is the test call meant for connections of type T? */
+bool connector_probes(const struct connector *c, enum auth_type t);
 
 /* NULL: nothing of this name (LEN bytes) is captured. */
 const struct connector_capture *connector_capture_find(const struct connector *c,

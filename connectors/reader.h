@@ -27,6 +27,10 @@ int read_captures(struct reader *r, const char *ptr, json_t *v);
 int read_error_map(struct reader *r, const char *ptr, json_t *v);
 /* After all keys are read: the names in captures and in `api_base` fit together. */
 int check_captures(struct reader *r);
+/* variables.c */
+int read_vars(struct reader *r, const char *ptr, json_t *v);
+/* After all keys are read. */
+int check_templates(struct reader *r);
 /* secrets.c */
 int read_secret_headers(struct reader *r, const char *ptr, json_t *v);
 /* After all keys are read: what each type of secret needs is there, and can be sent. */

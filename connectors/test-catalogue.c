@@ -1,27 +1,158 @@
 #include "tests/unit.h"
 
+#include <sys/stat.h>
+
 #include "common/auto.h"
 #include "common/errors.h"
+#include "common/json.h"
 #include "common/jsonpath.h"
 #include "connectors/catalogue.h"
+#include "connectors/keys.h"
 
-TEST(the_shipped_catalogue_loads)
+/* The providers there must be, by their id or an alias. */
+static const char *const providers[] = {
+	"microsoft-graph", "outlook", "microsoft-teams", "sharepoint-online",
+	"onedrive", "power-bi", "dynamics-365-crm", "microsoft-app-only",
+	"azure-devops", "google", "gmail", "google-drive", "google-calendar",
+	"google-sheets", "salesforce", "salesforce-sandbox", "jira-cloud",
+	"confluence-cloud", "jira-data-center", "bitbucket", "coupa", "servicenow",
+	"slack", "github-oauth-app", "github-app", "gitlab", "hubspot", "dropbox",
+	"box", "docusign", "docusign-demo", "zoom", "zoom-server-to-server", "zendesk",
+	"quickbooks-online", "xero", "workday", "sap-successfactors", "sap-concur",
+	"sap-ariba", "sap-btp-odata", "netsuite", "snowflake", "asana", "notion",
+	"linear", "airtable", "stripe", "shopify", "openai", "anthropic", "aws",
+	"twilio", "sendgrid", "mailchimp", "intercom", "freshdesk", "pipedrive",
+	"zoho-crm", "monday", "clickup", "smartsheet", "webex", "okta", "auth0-m2m",
+	"adobe", "marketo", "databricks", "calendly", "typeform", "figma", "miro",
+	"pagerduty", "datadog", "linkedin", "x-twitter", "discord", "paypal", "square",
+	"ringcentral",
+};
+
+static struct catalogue shipped;
+
+static void
+load(void)
 {
-	static const char *const ids[] = { "github", "github-app", "gitlab", "google",
-		"microsoft-graph", "openid" };
-	struct catalogue c = { 0 };
 	struct err e = { 0 };
 
-	T_DO(catalogue_load("connectors", &c, &e), e);
-	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
-		const struct connector *k = catalogue_find(&c, ids[i]);
+	T_DO(catalogue_load("connectors", &shipped, &e), e);
+}
+
+/* Rows 7 and 17: the catalogue. */
+TEST(row_7_every_provider_is_in_the_catalogue)
+{
+	load();
+	for (size_t i = 0; i < sizeof providers / sizeof *providers; i++) {
+		const struct connector *k = catalogue_find(&shipped, providers[i]);
 
 		if (k == NULL)
-			fail_msg("%s is missing", ids[i]);
-		T_OK(k->version >= 1 && k->pkce);
+			fail_msg("%s is missing", providers[i]);
+		T_OK(k->version >= 1 && k->pkce && k->auth_types != 0);
 	}
-	T_OK(catalogue_find(&c, "nothing") == NULL);
-	catalogue_done(&c);
+	T_OK(catalogue_find(&shipped, "openid") != NULL);
+	T_OK(catalogue_find(&shipped, "github-oauth-app") == catalogue_find(&shipped, "github"));
+	T_OK(catalogue_find(&shipped, "nothing") == NULL);
+	catalogue_done(&shipped);
+}
+
+/* Samples of what people give: the variable's example, else its default. */
+static void
+samples(const struct connector *k, struct ex_vars *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < k->nvars; i++) {
+		const struct connector_var *v = &k->var[i];
+		const char *value = v->example != NULL ? v->example : v->dflt;
+
+		if (value == NULL && v->url)
+			value = "https://id.example.com";
+		if (value == NULL)
+			fail_msg("%s: variable %s has neither example nor default", k->id, v->name);
+		snprintf(ret->v[ret->n].name, EX_NAME, "%s", v->name);
+		snprintf(ret->v[ret->n++].value, sizeof ret->v[0].value, "%s", value);
+	}
+	snprintf(ret->v[ret->n].name, EX_NAME, "client_id");
+	snprintf(ret->v[ret->n++].value, sizeof ret->v[0].value, "client");
+}
+
+static void
+expands(const struct connector *k, const char *key, const char *template,
+    const struct ex_vars *vars)
+{
+	char out[EX_URL], text[1024];
+	struct err e = { 0 };
+
+	if (connector_expand(k, template, vars, out, sizeof out, &e) != 0)
+		fail_msg("%s: %s: %s", k->id, key, e.text);
+	/* What is left is filled in after a sign-in. */
+	if (strchr(out, '{') != NULL && k->ncapture == 0)
+		fail_msg("%s: %s is not whole: %s", k->id, key, out);
+	T_OK(connector_expand_text(k, template, vars, text, sizeof text, &e) == 0 ||
+	    k->ncapture > 0);
+}
+
+/* Row 16: URLs are made of declared fields alone, and lead to the provider. */
+TEST(row_16_every_connector_expands_to_https)
+{
+	static const char *const evil[] = { "evil.com/", "a@evil.com", "evil.com#", "evil.com?",
+		"evil.com:1", "a b", "", "a%2f" };
+
+	load();
+	for (size_t i = 0; i < shipped.n; i++) {
+		const struct connector *k = &shipped.v[i];
+		const char *const url[] = { k->issuer, k->authorization_url, k->token_url,
+			k->refresh_url, k->revocation_url, k->introspection_url, k->api_base,
+			k->probe_url, k->pat_url };
+		struct ex_vars vars;
+		char out[EX_URL], one[100];
+		struct err e;
+
+		samples(k, &vars);
+		for (size_t u = 0; u < sizeof url / sizeof *url; u++)
+			if (url[u] != NULL)
+				expands(k, k->id, url[u], &vars);
+		for (size_t v = 0; v < k->nvars; v++)
+			for (size_t n = 0; n < sizeof evil / sizeof *evil && !k->var[v].text &&
+			    !k->var[v].url; n++) {
+				snprintf(vars.v[v].value, sizeof vars.v[0].value, "%s", evil[n]);
+				snprintf(one, sizeof one, "https://x/{%s}", k->var[v].name);
+				if (*evil[n] != '\0' && connector_expand(k, one, &vars, out,
+				    sizeof out, &e) == 0)
+					fail_msg("%s: %s took '%s'", k->id, k->var[v].name, evil[n]);
+			}
+	}
+	catalogue_done(&shipped);
+}
+
+/* Row 25: what is always asked for stands with what asks for a refresh token. Row 19: PKCE is sent
+ * to all. What nobody could try is said. */
+TEST(row_25_files_fit_together)
+{
+	static const unsigned oauth = AUTH_OAUTH2_CODE | AUTH_CLIENT_CREDENTIALS | AUTH_PASSWORD;
+
+	load();
+	for (size_t i = 0; i < shipped.n; i++) {
+		const struct connector *k = &shipped.v[i];
+		bool named = k->offline_scope == NULL;
+
+		for (size_t s = 0; s < k->nmandatory; s++)
+			named |= k->offline_scope != NULL &&
+			    strcmp(k->offline_scope, k->scopes_mandatory[s]) == 0;
+		for (size_t s = 0; s < k->ndefault; s++)
+			named |= k->offline_scope != NULL &&
+			    strcmp(k->offline_scope, k->scopes_default[s]) == 0;
+		if (!named)
+			fail_msg("%s: nobody asks for %s", k->id, k->offline_scope);
+		if (k->revoke != REVOKE_NONE && k->revocation_url == NULL && !k->discovery)
+			fail_msg("%s: `revoke` without `revocation_url`", k->id);
+		if (!(k->auth_types & oauth) && k->token_url != NULL)
+			fail_msg("%s: a token URL nobody asks", k->id);
+		if (k->refresh_absolute_s != 0 && k->refresh_idle_s > k->refresh_absolute_s)
+			fail_msg("%s: idle longer than absolute", k->id);
+		T_OK(k->pkce);
+	}
+	T_HAS(catalogue_find(&shipped, "stripe")->unverified, "revocation");
+	catalogue_done(&shipped);
 }
 
 #define BARE "\"id\":\"x\",\"name\":\"X\",\"version\":1"
@@ -261,6 +392,134 @@ TEST(a_path_leads_to_one_member_or_nowhere)
 	T_OK(jsonpath_has("a.refresh_token", "refresh_token"));
 	T_OK(jsonpath_has("/a/refresh_token/x", "refresh_token"));
 	T_NOT(jsonpath_has("a.refresh_token_expires", "refresh_token"));
+}
+
+/* ---- versions */
+
+static void
+put(const char *dir, const char *name, const char *id, int version, const char *more)
+{
+	char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	f = fopen(path, "w");
+	T_OK(f != NULL);
+	fprintf(f, "{\"id\":\"%s\",\"name\":\"X\",\"version\":%d,\"auth_types\":[\"pat\"]%s}", id,
+	    version, more);
+	fclose(f);
+}
+
+static void
+refused(const char *dir, const char *says)
+{
+	struct catalogue c = { 0 };
+	struct err e = { 0 };
+
+	T_NE(catalogue_load(dir, &c, &e), 0);
+	T_EQ(e.id, ERR_CONNECTOR_INVALID);
+	T_HAS(e.text, says);
+}
+
+/* Row 7: what was made with a version goes on by it; what is withdrawn is told from what never
+ * was. */
+TEST(row_7_versions_are_kept)
+{
+	char dir[64], old[80];
+	struct catalogue c = { 0 };
+	struct err e = { 0 };
+
+	unit_dir("versions", dir);
+	snprintf(old, sizeof old, "%s/old", dir);
+	put(dir, "a.json", "a", 4, ",\"aliases\":[\"alpha\"]");
+	T_DO(catalogue_load(dir, &c, &e), e);
+	T_EQ(catalogue_pinned(&c, "a", 1)->version, 4);
+	catalogue_done(&c);
+	T_EQ(mkdir(old, 0700), 0);
+	put(old, "a@1.json", "a", 1, "");
+	put(old, "a@3.json", "a", 3, "");
+	put(old, "gone@1.json", "gone", 1, "");
+	T_DO(catalogue_load(dir, &c, &e), e);
+	T_EQ(catalogue_find(&c, "a")->version, 4);
+	T_EQ(catalogue_find(&c, "alpha")->version, 4);
+	T_EQ(catalogue_pinned(&c, "a", 1)->version, 1);
+	T_EQ(catalogue_pinned(&c, "a", 2)->version, 3);		/* 2 was not kept */
+	T_EQ(catalogue_pinned(&c, "a", 3)->version, 3);
+	T_EQ(catalogue_pinned(&c, "a", 4)->version, 4);
+	T_OK(catalogue_find(&c, "gone") == NULL);		/* nothing new of it */
+	T_EQ(catalogue_pinned(&c, "gone", 1)->version, 1);	/* what there is goes on */
+	T_OK(catalogue_pinned(&c, "never", 1) == NULL);
+	catalogue_done(&c);
+	put(old, "a@4.json", "a", 4, "");
+	refused(dir, "not older than version 4");
+	put(old, "a@4.json", "a", 3, "");
+	refused(dir, "is in ");
+	put(old, "a@4.json", "b", 1, "");
+	put(dir, "b.json", "alpha", 2, "");
+	refused(dir, "connector 'alpha' is in ");
+	put(dir, "b.json", "a", 2, "");
+	refused(dir, "connector 'a' is in ");
+}
+
+/* ---- the schema that editors use is the table of keys */
+
+static const char *
+schema_type(enum connector_key_type t)
+{
+	switch (t) {
+	case K_UINT:
+		return "integer";
+	case K_BOOL:
+		return "boolean";
+	case K_STRINGS:
+	case K_AUTH_TYPES:
+		return "array";
+	case K_PAIRS:
+	case K_VARS:
+	case K_CAPTURE:
+	case K_ERROR_MAP:
+	case K_HEADERS:
+	case K_LINES:
+		return "object";
+	case K_STR:
+	case K_URL:
+	case K_PATH:
+		return "string";
+	default:
+		return NULL;		/* said by `enum` or `anyOf` */
+	}
+}
+
+TEST(the_schema_is_the_table_of_keys)
+{
+	struct err e = { 0 };
+	AUTO(buf) text = { 0 };
+	json_auto_t *o = json_parse_file("docs/connector.schema.json", 1 << 20, &text, &e);
+	json_t *keys = json_object_get(o, "properties");
+	size_t n = 0;
+
+	T_OK(o != NULL);
+	for (const struct connector_key *k = connector_keys; k->name != NULL; k++, n++) {
+		json_t *p = json_object_get(keys, k->name), *words = json_object_get(p, "enum");
+		const char *type = schema_type(k->type);
+
+		if (p == NULL || (type != NULL && (json_string_value(json_object_get(p, "type")) ==
+		    NULL || strcmp(json_string_value(json_object_get(p, "type")), type) != 0)))
+			fail_msg("%s is not %s in the schema", k->name, type);
+		if ((k->type == K_ENUM) != json_is_array(words))
+			fail_msg("%s: an enum on one side alone", k->name);
+		for (size_t i = 0; k->type == K_ENUM && (k->words[i] != NULL ||
+		    i < json_array_size(words)); i++)
+			if (k->words[i] == NULL || i >= json_array_size(words) ||
+			    strcmp(k->words[i], json_string_value(json_array_get(words, i))) != 0)
+				fail_msg("%s: word %zu differs in the schema", k->name, i);
+		if (json_string_length(json_object_get(p, "description")) < 10)
+			fail_msg("%s has no description in the schema", k->name);
+		if (type != NULL && strcmp(type, "array") != 0 && k->max > 0 &&
+		    json_integer_value(json_object_get(p, "maxProperties")) != (json_int_t)k->max)
+			fail_msg("%s: at most %zu", k->name, k->max);
+	}
+	T_EQ(json_object_size(keys), n + 2);		/* and $schema, $comment */
 }
 
 int

@@ -119,7 +119,8 @@ probe(struct egress *x, const struct connector *c, const struct destination *d,
 		err_detail(e, "parameter", "token");
 		return e->code;
 	}
-	if (d->probe_url[0] == '\0')
+	/* What is captured is not known before a sign-in. */
+	if (d->probe_url[0] == '\0' || strchr(d->probe_url, '{') != NULL)
 		return 0;
 	if (probe_request(c, token, &q, &auth, &body, e) != 0)
 		return e->code;

@@ -347,7 +347,8 @@ pat_perform(struct job *j, struct err *e)
 	AUTO(secret) text = { 0 }, dek = { 0 };
 	int rc;
 
-	rc = token_probe(j->x, s->c, &s->d, &s->q.token, res.account, sizeof res.account, e);
+	rc = !connector_probes(s->c, AUTH_PAT) ? 0 : token_probe(j->x, s->c, &s->d, &s->q.token,
+	    res.account, sizeof res.account, e);
 	if (rc == 0)
 		rc = fragment_make(&s->q.token, s->c->pat_token_type, "", &text, e);
 	if (rc == 0)

@@ -28,7 +28,7 @@ enum verr {
 };
 
 
-#define ERR_DETAILS 6
+#define ERR_DETAILS 16
 
 struct err_detail {
 	const char	*key;		/* a literal */
@@ -76,7 +76,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
 /* What was said becomes the error ID; details go. Returns the class. */
 int err_rename(struct err *e, unsigned id);
 
-/* Adds a key-value pair for the client; a seventh is dropped. KEY is a literal. */
+/* Adds a key-value pair for the client; what is one too many is dropped. KEY is a literal. */
 void err_detail(struct err *e, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -81,7 +81,7 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_AUTH_TYPE_NOT_ALLOWED] = { CONNS "AuthTypeNotAllowed", V_DENIED, OWNER_ADMIN,
 	    false, "Use another authentication type, or ask a governance admin." },
 	[ERR_SESSION_EXPIRED] = { CONNS "SessionExpired", V_STATE, OWNER_CALLER, false,
-	    "Start the sign-in again." },
+	    "Start the sign-in again and finish it within {limit}." },
 	[ERR_STATE_INVALID] = { CONNS "StateInvalid", V_DENIED, OWNER_CALLER, false,
 	    "Look at `vaultctl connection list`: if it is not there, start the sign-in again, "
 	    "in your own session." },
@@ -96,7 +96,7 @@ static const struct err_row rows[ERR_MAX] = {
 	    "Reconnect: the provider's answer never arrived, and a sign-in works only once." },
 	[ERR_REDIRECT_URI_MISMATCH] = { CONNS "RedirectUriMismatch", V_PROVIDER,
 	    OWNER_ADMIN, false,
-	    "Register exactly the redirect URI shown in the OAuth app." },
+	    "Register exactly {redirect_uri} in {app} at {provider}." },
 	[ERR_ACCOUNT_MISMATCH] = { CONNS "AccountMismatch", V_DENIED, OWNER_CALLER, false,
 	    "Sign in with the account this connection belongs to." },
 	[ERR_KEY_REJECTED] = { CONNS "KeyRejected", V_PROVIDER, OWNER_CALLER, false,
@@ -105,42 +105,45 @@ static const struct err_row rows[ERR_MAX] = {
 	    "Finish the sign-in of this connection, or begin it again: `vaultctl connection "
 	    "reconnect`." },
 	[ERR_GRANT_REVOKED] = { TOKEN "GrantRevoked", V_PROVIDER, OWNER_CALLER, false,
-	    "Reconnect: access was removed, the password changed, or an admin withdrew "
-	    "it." },
+	    "Reconnect {connection}: {provider} no longer accepts it. Access was removed, the password "
+	    "changed, or an admin withdrew it." },
 	[ERR_GRANT_LOST_IN_TRANSIT] = { TOKEN "GrantLostInTransit", V_PROVIDER,
 	    OWNER_CALLER, false,
-	    "Reconnect: an answer of the provider never arrived. Not caused by you." },
+	    "Reconnect {connection}: {provider} answered a refresh, and the answer never arrived. Not "
+	    "caused by you." },
 	[ERR_GRANT_SUSPECT] = { TOKEN "GrantSuspect", V_STATE, OWNER_ADMIN, false,
-	    "Reconnect, or an operator says with `vaultctl adopt` that the copy this store "
-	    "was restored from is the only one in use." },
+	    "Reconnect {connection}, or an operator says with `vaultctl adopt` that the copy this "
+	    "store was restored from is the only one in use." },
 	[ERR_NO_REFRESH_TOKEN] = { TOKEN "NoRefreshToken", V_STATE, OWNER_CALLER, false,
-	    "Reconnect; for longer access enable offline access in the OAuth app and its "
+	    "Reconnect {connection}; for longer access enable offline access in {app} and its "
 	    "scopes." },
 	[ERR_SIGNIN_REQUIRED] = { TOKEN "SigninRequired", V_PROVIDER, OWNER_CALLER, false,
-	    "Reconnect: the organisation asks for sign-in, MFA or consent again." },
+	    "Reconnect {connection}: the organisation asks for sign-in, MFA or consent again. An admin "
+	    "can exempt a service account." },
 	[ERR_CLIENT_SECRET_WRONG] = { TOKEN "ClientSecretWrong", V_PROVIDER, OWNER_ADMIN,
-	    false, "The owner of the OAuth app must check client id and secret "
-	    "(`vaultctl app set-secret`); enter the secret's value, not its id." },
+	    false, "The owner of {app} must check client id and secret (`vaultctl app set-secret`); enter "
+	    "the secret's value, not its id. It affects {affected}." },
 	[ERR_GRANT_TYPE_NOT_ALLOWED] = { TOKEN "GrantTypeNotAllowed", V_PROVIDER,
 	    OWNER_ADMIN, false,
-	    "Enable this grant type for the OAuth app at the provider." },
+	    "Enable this grant type for {app} at {provider}." },
 	[ERR_SCOPE_INVALID] = { TOKEN "ScopeInvalid", V_PROVIDER, OWNER_ADMIN, false,
-	    "Enable the scope for the OAuth app, or ask for fewer." },
+	    "Enable {scopes} for {app} at {provider}, or ask for fewer." },
 	[ERR_SCOPE_INSUFFICIENT] = { TOKEN "ScopeInsufficient", V_PROVIDER, OWNER_CALLER,
-	    false, "Connect again and grant every scope asked for." },
+	    false, "Connect again and grant {scopes}; what is not offered must be added to {app} first." },
 	[ERR_THROTTLED] = { TOKEN "Throttled", V_PROVIDER, OWNER_PROVIDER, true,
-	    "Wait: the provider limits requests." },
+	    "Wait, {provider} limits requests: next try {next_try}.{expires}" },
 	[ERR_PROVIDER_DOWN] = { TOKEN "ProviderDown", V_UNAVAILABLE, OWNER_PROVIDER, true,
-	    "Wait: the provider has a problem." },
+	    "Wait, {provider} has a problem: next try {next_try}.{expires}" },
 	[ERR_PROVIDER_REFUSED] = { TOKEN "ProviderRefused", V_PROVIDER, OWNER_PROVIDER,
-	    true, "Retry; if it persists reconnect." },
+	    true, "Wait, {provider} did not say why: next try {next_try}. If it persists reconnect "
+	    "{connection}." },
 	[ERR_UNREACHABLE_DNS] = { TOKEN "UnreachableDns", V_UNAVAILABLE, OWNER_APPLIANCE,
-	    true, "An operator must check name resolution for the host." },
+	    true, "An operator must check name resolution for {host}; next try {next_try}." },
 	[ERR_UNREACHABLE_CONNECT] = { TOKEN "UnreachableConnect", V_UNAVAILABLE,
 	    OWNER_APPLIANCE, true,
-	    "An operator must check the firewall rule or proxy for the host." },
+	    "An operator must check the firewall rule or proxy for {host}; next try {next_try}." },
 	[ERR_UNREACHABLE_TLS] = { TOKEN "UnreachableTls", V_UNAVAILABLE, OWNER_PROVIDER,
-	    true, "An operator must check the TLS connection to the host." },
+	    true, "An operator must check the TLS connection to {host}; next try {next_try}." },
 	[ERR_TLS_UNTRUSTED] = { TOKEN "TlsUntrusted", V_UNAVAILABLE, OWNER_APPLIANCE,
 	    false, "If TLS is inspected or the CA is private, an operator adds it to "
 	    "ca_file of vault-egress.conf." },
@@ -148,26 +151,28 @@ static const struct err_row rows[ERR_MAX] = {
 	    false, "For a local provider or proxy an operator lists its address in "
 	    "allow_address of vault-egress.conf." },
 	[ERR_BAD_ANSWER] = { TOKEN "BadAnswer", V_PROVIDER, OWNER_PROVIDER, true,
-	    "The answer was not one of an OAuth provider: check for a proxy or a captive "
-	    "portal." },
+	    "The answer was not one of an OAuth provider: check for a proxy or a captive portal in "
+	    "front of {host}." },
 	[ERR_OUTCOME_UNKNOWN] = { TOKEN "OutcomeUnknown", V_UNAVAILABLE, OWNER_PROVIDER,
-	    true, "Wait: the request was sent and no answer came; the vault settles it." },
+	    true, "Wait: the request was sent and no answer came. The vault settles it: next try "
+	    "{next_try}." },
 	[ERR_UNPERSISTED] = { TOKEN "Unpersisted", V_IO, OWNER_APPLIANCE, true,
 	    "An operator must free space now and not restart: a new token waits to be "
 	    "stored." },
 	[ERR_WRONG_TENANT] = { TOKEN "WrongTenant", V_PROVIDER, OWNER_ADMIN, false,
-	    "Check the tenant, host or region of the OAuth app." },
+	    "Check the tenant, host or region of {app}: {provider} does not know it at {host}." },
 	[ERR_OPERATOR_REQUIRED] = { VAULT "OperatorRequired", V_DENIED, OWNER_APPLIANCE, false,
 	    "Ask an operator of this vault: root, or a member of operator_group of "
 	    "vaultd.conf." },
 	[ERR_CLIENT_SECRET_EXPIRED] = { TOKEN "ClientSecretExpired", V_PROVIDER, OWNER_ADMIN,
-	    false, "The owner of the OAuth app must create a new client secret at the provider and "
-	    "give it to the vault (`vaultctl app set-secret`); connections then go on." },
+	    false, "The owner of {app} must create a new client secret at {provider} and give it to the "
+	    "vault (`vaultctl app set-secret`): the old one ended{ended}. Then {affected} go on." },
 	[ERR_CLIENT_AUTH_ENCODING] = { TOKEN "ClientAuthEncoding", V_PROVIDER, OWNER_ADMIN, false,
 	    "The client secret has characters that providers decode differently: register the app "
 	    "with --client-auth post, or make another secret." },
 	[ERR_CLOCK_SKEW] = { TOKEN "ClockSkew", V_PROVIDER, OWNER_APPLIANCE, true,
-	    "An operator must set this machine's clock right (NTP)." },
+	    "An operator must set this machine's clock right (NTP): it differs from the provider's by "
+	    "{skew}." },
 	[ERR_PASSWORD_REJECTED] = { TOKEN "PasswordRejected", V_PROVIDER, OWNER_CALLER, false,
 	    "Give the right password; the vault stops after two tries, or the account would be "
 	    "locked. Accounts with MFA or single sign-on cannot use this type." },
@@ -193,6 +198,23 @@ static const struct err_row rows[ERR_MAX] = {
 	    "Give 5 to 1440 minutes, or 0 for the vault's own interval." },
 	[ERR_SEQUENCE_UNKNOWN] = { "vaultd.Events.SequenceUnknown", V_INVALID, OWNER_CALLER, false,
 	    "Follow from 0, or without a number; the vault may have been put back from a backup." },
+	[ERR_GRANT_EXPIRED_IDLE] = { TOKEN "GrantExpiredIdle", V_PROVIDER, OWNER_CALLER, false,
+	    "Reconnect {connection}: it was not used for {days}, and {provider} ends connections that "
+	    "are not used for {limit}. From then on the vault keeps it alive." },
+	[ERR_GRANT_EXPIRED_ABSOLUTE] = { TOKEN "GrantExpiredAbsolute", V_PROVIDER, OWNER_CALLER,
+	    false, "Reconnect {connection}: {provider} requires a new sign-in every {limit}." },
+	[ERR_GRANT_TEST_MODE] = { TOKEN "GrantTestMode", V_PROVIDER, OWNER_ADMIN, false,
+	    "The owner of {app} must publish it: at {provider} connections of an app in testing end "
+	    "after {limit}. Then reconnect {connection}." },
+	[ERR_GRANT_DISPLACED] = { TOKEN "GrantDisplaced", V_PROVIDER, OWNER_CALLER, false,
+	    "Reconnect {connection}, and use one connection for this account or separate accounts: a "
+	    "newer connection of the same account replaced this one." },
+	[ERR_GRANT_REUSED_ELSEWHERE] = { TOKEN "GrantReusedElsewhere", V_PROVIDER, OWNER_CALLER,
+	    false, "Reconnect {connection} after an operator has stopped the other copy of this "
+	    "vault: both used the same refresh token." },
+	[ERR_WRONG_BROWSER_SESSION] = { CONNS "WrongBrowserSession", V_DENIED, OWNER_CALLER, false,
+	    "Start a sign-in of your own with `vaultctl connect`: this one was begun by somebody "
+	    "else. Do not finish sign-ins that others send you." },
 };
 
 static const enum err_id by_class[] = {
@@ -226,6 +248,7 @@ err_of_provider(unsigned id)
 {
 	switch (id) {
 	case ERR_GRANT_LOST_IN_TRANSIT:		/* what the vault finds out by itself */
+	case ERR_GRANT_REUSED_ELSEWHERE:
 	case ERR_HOST_NOT_ALLOWED:
 	case ERR_SIGNIN_LOST:
 		return false;

@@ -98,6 +98,13 @@ enum err_id {
 	ERR_INTERVAL_RANGE,
 	/* vaultd.Events */
 	ERR_SEQUENCE_UNKNOWN,
+	/* What became of a grant, more exactly than "revoked" (vaultd/diagnose.h). */
+	ERR_GRANT_EXPIRED_IDLE,
+	ERR_GRANT_EXPIRED_ABSOLUTE,
+	ERR_GRANT_TEST_MODE,	/* the provider ends those of an app in testing */
+	ERR_GRANT_DISPLACED,	/* by a newer one of the same account */
+	ERR_GRANT_REUSED_ELSEWHERE,	/* another copy of this vault spent it */
+	ERR_WRONG_BROWSER_SESSION,	/* a sign-in that somebody else began */
 	ERR_MAX,
 };
 
@@ -106,7 +113,7 @@ struct err_row {
 	enum verr	 code;
 	enum err_owner	 owner;		/* whose move it is */
 	bool		 retry;		/* would the same call work later? */
-	const char	*advice;	/* the next step, one sentence */
+	const char	*advice;	/* the next step; {host} and the like: advice.h */
 };
 
 /* The row of ID; that of ERR_INTERNAL for an id out of range. Never NULL. */

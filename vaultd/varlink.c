@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/advice.h"
 #include "common/errors.h"
 #include "idl.h"
 #include "vaultd/request.h"
@@ -103,7 +104,7 @@ varlink_reply(struct buf *out, const json_t *reply, bool continues)
 static json_t *
 text_json(const char *s)
 {
-	char copy[sizeof ((struct err *)0)->text];
+	char copy[ADVICE_MAX];
 	json_t *v = json_string(s);
 	size_t n;
 
@@ -144,12 +145,14 @@ static json_t *
 error_parameters(const struct err *e, const struct err_row *row, const char *trace)
 {
 	json_t *p = json_object();
+	char advice[ADVICE_MAX];
 
+	advice_text(e, advice, sizeof advice);
 	put_details(p, e, row);
 	json_object_set_new(p, "message", text_json(e->text));
 	json_object_set_new(p, "owner", json_string(err_owner_name(row->owner)));
 	json_object_set_new(p, "retry", json_boolean(row->retry));
-	json_object_set_new(p, "advice", json_string(row->advice));
+	json_object_set_new(p, "advice", text_json(advice));
 	json_object_set_new(p, "trace", json_string(trace != NULL ? trace : ""));
 	return p;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/log.h"
@@ -432,7 +433,7 @@ finish_object(struct request *r, struct err *e)
 	if (session_find(r->vault, a->state, &a->p, e) != 0)
 		return e->code;
 	if (a->p.uid != r->conn->peer.uid)
-		return err_name(e, ERR_STATE_INVALID, "this sign-in was begun by another user");
+		return err_name(e, ERR_WRONG_BROWSER_SESSION, "this sign-in was begun by another user");
 	id_text(&a->p.connection, id);
 	if (object_find_connection(r, id, true, &a->t, e) != 0 ||
 	    object_app(r->vault, &a->p.app, &a->app, NULL, e) != 0)
@@ -538,6 +539,17 @@ exchanged(void *arg, int rc, const struct err *e)
 }
 
 static int
+session_took_too_long(const struct request *r, struct err *e)
+{
+	char limit[32];
+
+	advice_span(r->vault->conf.session_seconds, limit, sizeof limit);
+	err_name(e, ERR_SESSION_EXPIRED, "this sign-in took longer than %s", limit);
+	err_detail(e, "limit", "%s", limit);
+	return e->code;
+}
+
+static int
 finish_run(struct request *r, struct err *e)
 {
 	struct finish_args *a = r->args;
@@ -547,8 +559,7 @@ finish_run(struct request *r, struct err *e)
 		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
 	if (a->p.expires < wall_seconds()) {
 		forget_session(r, a);
-		return err_name(e, ERR_SESSION_EXPIRED, "this sign-in took longer than %u seconds",
-		    r->vault->conf.session_seconds);
+		return session_took_too_long(r, e);
 	}
 	if (app_is_locked_out(&a->byoa, a->app.name, a->app.connector, e) != 0 ||
 	    check_issuer(a, e) != 0 || (a->error != NULL && provider_error(a, e) != 0)) {

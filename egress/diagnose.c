@@ -4,165 +4,106 @@
 #include "egress/diagnose.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/errors.h"
+#include "egress/body.h"
 
 #define SKEW_S 60
 
-struct meaning {
-	const char	*code;
-	enum err_id	 refresh, exchange;
-};
+bool
+secret_is_reserved(const struct secret *secret)
+{
+	for (size_t i = 0; i < secret->len; i++)
+		if (memchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~*",
+			((const unsigned char *)secret->p)[i], 67) == NULL)
+			return true;
+	return false;
+}
 
-/* RFC 6749 section 5.2, RFC 6750, OpenID Core section 3.1.2.6, and names of vendors. */
-static const struct meaning meanings[] = {
-	{ "invalid_grant", ERR_GRANT_REVOKED, ERR_CODE_REJECTED },
-	{ "bad_refresh_token", ERR_GRANT_REVOKED, ERR_GRANT_REVOKED },
-	{ "invalid_refresh_token", ERR_GRANT_REVOKED, ERR_GRANT_REVOKED },
-	{ "token_revoked", ERR_GRANT_REVOKED, ERR_GRANT_REVOKED },
-	{ "bad_verification_code", ERR_CODE_REJECTED, ERR_CODE_REJECTED },
-	{ "invalid_code", ERR_CODE_REJECTED, ERR_CODE_REJECTED },
-	{ "invalid_client", ERR_CLIENT_SECRET_WRONG, ERR_CLIENT_SECRET_WRONG },
-	{ "incorrect_client_credentials", ERR_CLIENT_SECRET_WRONG, ERR_CLIENT_SECRET_WRONG },
-	{ "bad_client_secret", ERR_CLIENT_SECRET_WRONG, ERR_CLIENT_SECRET_WRONG },
-	{ "invalid_client_id", ERR_CLIENT_SECRET_WRONG, ERR_CLIENT_SECRET_WRONG },
-	{ "unauthorized_client", ERR_GRANT_TYPE_NOT_ALLOWED, ERR_GRANT_TYPE_NOT_ALLOWED },
-	{ "unsupported_grant_type", ERR_GRANT_TYPE_NOT_ALLOWED, ERR_GRANT_TYPE_NOT_ALLOWED },
-	{ "redirect_uri_mismatch", ERR_REDIRECT_URI_MISMATCH, ERR_REDIRECT_URI_MISMATCH },
-	{ "bad_redirect_uri", ERR_REDIRECT_URI_MISMATCH, ERR_REDIRECT_URI_MISMATCH },
-	{ "invalid_scope", ERR_SCOPE_INVALID, ERR_SCOPE_INVALID },
-	{ "insufficient_scope", ERR_SCOPE_INSUFFICIENT, ERR_SCOPE_INSUFFICIENT },
-	{ "interaction_required", ERR_SIGNIN_REQUIRED, ERR_SIGNIN_REQUIRED },
-	{ "consent_required", ERR_SIGNIN_REQUIRED, ERR_SIGNIN_REQUIRED },
-	{ "login_required", ERR_SIGNIN_REQUIRED, ERR_SIGNIN_REQUIRED },
-	{ "temporarily_unavailable", ERR_PROVIDER_DOWN, ERR_PROVIDER_DOWN },
-	{ "server_error", ERR_PROVIDER_DOWN, ERR_PROVIDER_DOWN },
-	{ "slow_down", ERR_THROTTLED, ERR_THROTTLED },
-	{ "Access Denied", ERR_THROTTLED, ERR_THROTTLED },	/* Zoho, too many requests */
-	/* At a token endpoint the app is denied, not the user (Atlassian, wrong secret). */
-	{ "access_denied", ERR_CLIENT_SECRET_WRONG, ERR_CLIENT_SECRET_WRONG },
-};
+static unsigned
+seen_in(const struct facts *f, const struct http_answer *a, const struct reply *p)
+{
+	struct slice body = { a->body.p, a->body.len };
+	unsigned seen = 0;
 
+	if (a->retry_after_s > 0)
+		seen |= SEEN_RETRY_AFTER;
+	if (a->skew_s > SKEW_S || a->skew_s < -SKEW_S)
+		seen |= SEEN_SKEW;
+	if (body.len == 0)
+		seen |= SEEN_NOTHING;
+	if (p == NULL && body_is_page(body, a->content_type))
+		seen |= SEEN_PAGE;
+	if (p == NULL || p->error[0] == '\0')
+		seen |= SEEN_NO_NAME;
+	if (f->reserved && (f->client_auth == CLIENT_BASIC || f->client_auth == CLIENT_BASIC_RAW))
+		seen |= SEEN_RESERVED;
+	if (f->client_auth == CLIENT_PRIVATE_KEY_JWT || f->asked == ASKED_ASSERTION)
+		seen |= SEEN_SIGNED;
+	if (f->client_auth == CLIENT_TLS)
+		seen |= SEEN_CERT;
+	return seen;
+}
+
+/* A name of the connector's own map; of an answer without one, "http_403". */
 static enum err_id
-meaning_of(enum exchange_kind kind, const char *code)
+by_connector(const struct sight *s)
 {
-	for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-		if (strcmp(meanings[i].code, code) == 0)
-			return kind == EX_CODE ? meanings[i].exchange : meanings[i].refresh;
-	return ERR_PROVIDER_REFUSED;
+	char status[16];
+
+	snprintf(status, sizeof status, "http_%u", s->status);
+	return (enum err_id)connector_error(s->f->connector, s->code[0] != '\0' ? s->code : status,
+	    s->f->asked == ASKED_REFRESH);
 }
 
-/* What begins like a secret at the end of a text that is whole is a word, until it is so long. */
-#define PART_MIN 16
-
-void
-redact(char *text, size_t cap, const struct secret *secret)
-{
-	size_t len = strlen(text), least = len + 1 == cap ? 4 : PART_MIN;
-	char *at = text;
-
-	if (secret->len < 4)
-		return;
-	for (; (at = memmem(at, len - (size_t)(at - text), secret->p, secret->len)) != NULL;
-	    at += secret->len)
-		memset(at, '*', secret->len);
-	/* A text that fills its place was cut: the beginning of a secret may be what is left. */
-	for (size_t n = secret->len < len ? secret->len : len; n >= least; n--)
-		if (memcmp(text + len - n, secret->p, n) == 0) {
-			memset(text + len - n, '*', n);
-			break;
-		}
-}
-
-/*
- * Entra ID says what it means by a number in the description; `error` is a broad class.
- * https://learn.microsoft.com/en-us/entra/identity-platform/reference-error-codes
- */
-static const struct { unsigned number; enum err_id id; } aadsts[] = {
-	{ 50011, ERR_REDIRECT_URI_MISMATCH },
-	{ 50055, ERR_SIGNIN_REQUIRED },		/* password expired */
-	{ 50076, ERR_SIGNIN_REQUIRED },		/* MFA */
-	{ 50079, ERR_SIGNIN_REQUIRED },
-	{ 50158, ERR_SIGNIN_REQUIRED },
-	{ 50173, ERR_GRANT_REVOKED },		/* password changed */
-	{ 65001, ERR_SIGNIN_REQUIRED },		/* consent */
-	{ 70000, ERR_GRANT_REVOKED },
-	{ 70008, ERR_GRANT_REVOKED },
-	{ 700082, ERR_GRANT_REVOKED },		/* idle too long */
-	{ 700084, ERR_GRANT_REVOKED },
-	{ 90002, ERR_WRONG_TENANT },
-	{ 7000215, ERR_CLIENT_SECRET_WRONG },
-	{ 7000222, ERR_CLIENT_SECRET_WRONG },	/* ended */
-};
-
+/* The same word, said to the holder of a code or a password. */
 static enum err_id
-meaning_of_aadsts(enum exchange_kind kind, const char *description)
+as_asked(enum err_id id, enum asked asked)
 {
-	const char *at = strstr(description, "AADSTS");
-	unsigned long n = at == NULL ? 0 : strtoul(at + 6, NULL, 10);
-
-	for (size_t i = 0; i < sizeof aadsts / sizeof *aadsts; i++)
-		if (aadsts[i].number == n)
-			return kind == EX_CODE && aadsts[i].id == ERR_GRANT_REVOKED ?
-			    ERR_CODE_REJECTED : aadsts[i].id;
-	return ERR_NONE;
+	if (id == ERR_GRANT_REVOKED && asked == ASKED_CODE)
+		return ERR_CODE_REJECTED;
+	if (id == ERR_GRANT_REVOKED && asked == ASKED_PASSWORD)
+		return ERR_PASSWORD_REJECTED;
+	return id;
 }
 
-/* Atlassian answers 403 unauthorized_client for a spent refresh token. */
-static bool
-spent_elsewhere(enum exchange_kind kind, const struct http_answer *a, const struct reply *p)
+/* By status alone a row says so; a name is repeated with the provider's words. */
+static void
+name_it(const struct sight *s, enum err_id id, const char *says, struct err *e)
 {
-	return kind == EX_REFRESH && a->status == 403 &&
-	    strcmp(p->error, "unauthorized_client") == 0 &&
-	    strstr(p->description, "refresh_token") != NULL;
+	if (says != NULL || s->code[0] == '\0')
+		err_name(e, id, "the provider answered %u%s%s", s->status,
+		    says != NULL && *says != '\0' ? ": " : "", says != NULL ? says : "");
+	else
+		err_name(e, id, "the provider answered %s%s%.200s", s->code,
+		    s->words[0] != '\0' ? ": " : "", s->words);
 }
 
 static void
-refused(enum exchange_kind kind, const struct http_answer *a, const struct reply *p,
-    struct exchange_result *ret)
+find_error(const struct sight *s, struct err *e)
 {
-	enum err_id id = meaning_of_aadsts(kind, p->description);
+	const struct symptom *m = symptom_find(s, true);
+	enum err_id id = m == NULL ? by_connector(s) : m->id;
 
-	if (id == ERR_NONE)
-		id = spent_elsewhere(kind, a, p) ? ERR_GRANT_REVOKED : meaning_of(kind, p->error);
-
-	ret->phase = PHASE_REJECTED;
-	if (id == ERR_PROVIDER_DOWN && a->status >= 500)
-		ret->phase = PHASE_AMBIGUOUS;
-	err_name(&ret->err, id, "the provider answered %s%s%.200s", p->error,
-	    p->description[0] != '\0' ? ": " : "", p->description);
+	if (id == ERR_NONE && (m = symptom_find(s, false)) != NULL)
+		id = m->id;
+	/* A refusal with a name that nobody knows is one all the same. */
+	name_it(s, as_asked(id == ERR_NONE ? ERR_PROVIDER_REFUSED : id, s->f->asked),
+	    m == NULL ? NULL : m->says, e);
 }
 
-static void
-by_status(const struct http_answer *a, struct exchange_result *ret)
+/* What is spent? After 5xx, or 2xx without tokens and without a name, nobody knows. */
+static enum phase
+phase_of(const struct sight *s, const struct err *e)
 {
-	unsigned s = a->status;
-
-	ret->phase = PHASE_REJECTED;
-	if (s == 429 || (s == 503 && a->retry_after_s > 0)) {
-		err_name(&ret->err, ERR_THROTTLED, "the provider answered %u: %s", s,
-		    s == 429 ? "too many requests" : "it is overloaded or being mended");
-	} else if (s >= 500) {
-		ret->phase = PHASE_AMBIGUOUS;
-		err_name(&ret->err, ERR_PROVIDER_DOWN, "the provider answered %u", s);
-	} else if (s == 401) {		/* RFC 6749 section 5.2: client authentication failed */
-		err_name(&ret->err, ERR_CLIENT_SECRET_WRONG, "the provider answered 401 to the "
-		    "client's id and secret");
-	} else if (s == 404) {
-		err_name(&ret->err, ERR_WRONG_TENANT, "the provider answered 404: no such tenant or "
-		    "address");
-	} else if (s >= 400) {
-		err_name(&ret->err, ERR_PROVIDER_REFUSED, "the provider answered %u without saying "
-		    "why", s);
-	} else if (s >= 300) {
-		err_name(&ret->err, ERR_BAD_ANSWER, "the provider answered %u: redirects are not "
-		    "followed", s);
-	} else {
-		ret->phase = PHASE_AMBIGUOUS;
-		err_name(&ret->err, ERR_BAD_ANSWER, "the provider answered %u without a token", s);
-	}
+	if (e->id == ERR_THROTTLED || e->id == ERR_UNREACHABLE_PROXY)
+		return PHASE_REJECTED;
+	if (s->status >= 500 && (s->code[0] == '\0' || e->id == ERR_PROVIDER_DOWN))
+		return PHASE_AMBIGUOUS;
+	if (s->status < 300 && s->code[0] == '\0')
+		return PHASE_AMBIGUOUS;
+	return PHASE_REJECTED;
 }
 
 static void
@@ -173,27 +114,32 @@ add_details(struct exchange_result *ret)
 	err_detail(&ret->err, "phase", "%s", phase_name(ret->phase));
 }
 
+static bool
+is_good(const struct http_answer *a, const struct reply *p)
+{
+	return a->status >= 200 && a->status <= 299 && p != NULL && p->error[0] == '\0' &&
+	    p->access_token.len > 0;
+}
+
 void
-diagnose(enum exchange_kind kind, const struct http_answer *a, const struct reply *p,
+diagnose(const struct facts *f, const struct http_answer *a, const struct reply *p,
     struct exchange_result *ret)
 {
+	struct sight s = { .f = f, .status = a->status, .seen = seen_in(f, a, p),
+		.code = p == NULL ? "" : p->error, .words = p == NULL ? "" : p->description,
+		.number = p == NULL ? 0 : p->number };
+
 	ret->http_status = a->status;
 	ret->retry_after_s = a->retry_after_s;
 	ret->skew_s = a->skew_s;
-	if (p != NULL) {
-		snprintf(ret->provider_code, sizeof ret->provider_code, "%s", p->error);
-		snprintf(ret->provider_text, sizeof ret->provider_text, "%s", p->description);
-	}
-	if (a->status == 429 || (a->status == 503 && a->retry_after_s > 0) || p == NULL)
-		by_status(a, ret);
-	else if (p->error[0] != '\0')
-		refused(kind, a, p, ret);
-	else if (a->status < 200 || a->status > 299 || p->access_token.len == 0)
-		by_status(a, ret);
-	else
-		ret->phase = PHASE_ANSWERED;
-	if (ret->phase != PHASE_ANSWERED)
-		add_details(ret);
-	if (ret->phase == PHASE_REJECTED && (a->skew_s > SKEW_S || a->skew_s < -SKEW_S))
+	snprintf(ret->provider_code, sizeof ret->provider_code, "%s", s.code);
+	snprintf(ret->provider_text, sizeof ret->provider_text, "%s", s.words);
+	ret->phase = PHASE_ANSWERED;
+	if (is_good(a, p))
+		return;
+	find_error(&s, &ret->err);
+	ret->phase = phase_of(&s, &ret->err);
+	add_details(ret);
+	if (ret->phase == PHASE_REJECTED && (s.seen & SEEN_SKEW))
 		err_wrap(&ret->err, "(clocks differ by %d s)", a->skew_s);
 }

@@ -182,14 +182,38 @@ header_line(char *p, size_t size, size_t n, void *arg)
 
 /* ---- what went wrong */
 
+/*
+ * TLS alerts about certificates speak of ours: the client's. With TLS 1.3 they come after the
+ * request went out, but before the peer looked at it (RFC 8446 section 4.4.2).
+ */
+static enum err_id
+alert(const char *why)
+{
+	static const struct { const char *words; enum err_id id; } alerts[] = {
+		{ "alert certificate expired", ERR_CERT_EXPIRED },
+		{ "alert certificate required", ERR_CERT_REJECTED },
+		{ "alert bad certificate", ERR_CERT_REJECTED },
+		{ "alert certificate unknown", ERR_CERT_REJECTED },
+		{ "alert certificate revoked", ERR_CERT_REJECTED },
+		{ "alert unsupported certificate", ERR_CERT_REJECTED },
+		{ "alert unknown ca", ERR_CERT_REJECTED },
+	};
+
+	for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+		if (strcasestr(why, alerts[i].words) != NULL)
+			return alerts[i].id;
+	return ERR_NONE;
+}
+
 static enum err_id
 unreachable(const struct transfer *t, CURLcode rc)
 {
+	bool proxy = t->x->conf.proxy[0] != '\0';
+
 	if (t->refused)
 		return ERR_HOST_NOT_ALLOWED;
 	switch (rc) {
 	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
 		return ERR_UNREACHABLE_DNS;
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CACERT_BADFILE:
@@ -199,8 +223,8 @@ unreachable(const struct transfer *t, CURLcode rc)
 	case CURLE_SSL_CIPHER:
 	case CURLE_SSL_CERTPROBLEM:
 		return ERR_UNREACHABLE_TLS;
-	default:
-		return ERR_UNREACHABLE_CONNECT;
+	default:	/* whatever else fails before TLS is up fails at the proxy */
+		return proxy ? ERR_UNREACHABLE_PROXY : ERR_UNREACHABLE_CONNECT;
 	}
 }
 
@@ -237,7 +261,10 @@ failed(struct transfer *t, CURLcode rc, const char *text)
 		a->err = t->before;
 		return;
 	}
-	if (!t->sent) {
+	if (alert(why) != ERR_NONE) {
+		a->phase = t->sent ? PHASE_REJECTED : PHASE_NOT_SENT;
+		err_name(&a->err, alert(why), "%s%s: %.180s", t->host, proxy, why);
+	} else if (!t->sent) {
 		a->phase = PHASE_NOT_SENT;
 		err_name(&a->err, unreachable(t, rc), t->refused ?
 		    "%s%s resolves to an address that is not allowed (private, loopback or reserved)" :

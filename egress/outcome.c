@@ -41,6 +41,7 @@ redact_all(const struct flight *f, const struct reply *p, char *text, size_t cap
 	for (int i = 0; i < GRANT_SECRETS; i++)
 		redact(text, cap, s[i]);
 	redact(text, cap, &p->access_token);
+	redact_tokens(text);
 }
 
 /* Shorter ones are words that may be in a scope by chance. */
@@ -311,11 +312,20 @@ use_tokens(struct egress *x, struct flight *f, const struct connector *c, struct
 	return seal_tokens(x, f, c, p, ret, &why) == 0 ? 0 : postpone(ret, &why, e);
 }
 
+static struct facts
+facts_of(const struct flight *f, const struct connector *c)
+{
+	return (struct facts){ .asked = f->kind == EX_CODE ? ASKED_CODE : ASKED_REFRESH,
+		.connector = c, .client_auth = f->d.client_auth,
+		.reserved = secret_is_reserved(&f->app.client_secret) };
+}
+
 int
 outcome_judge(struct egress *x, struct flight *f, const struct http_answer *a,
     struct exchange_result *ret, struct err *e)
 {
 	const struct connector *c = catalogue_find(&x->catalogue, f->d.connector);
+	struct facts facts = facts_of(f, c);
 	struct reply p = { 0 };
 	struct err why = { 0 };
 	int rc;
@@ -331,7 +341,7 @@ outcome_judge(struct egress *x, struct flight *f, const struct http_answer *a,
 	} else {
 		redact_all(f, &p, p.error, sizeof p.error);
 		redact_all(f, &p, p.description, sizeof p.description);
-		diagnose(f->kind, a, rc == 0 ? &p : NULL, ret);
+		diagnose(&facts, a, rc == 0 ? &p : NULL, ret);
 		rc = ret->phase == PHASE_ANSWERED ? use_tokens(x, f, c, &p, a, ret, e) : 0;
 	}
 	reply_done(&p);

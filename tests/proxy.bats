@@ -62,7 +62,7 @@ refused_by_the_proxy() {	# ERROR WORDS: nothing is sent, and it is said where it
 
 @test "the proxy is down: nothing goes past it, the error names it, and it heals" {
 	proxy_ends
-	refused_by_the_proxy UnreachableConnect "onnect"
+	refused_by_the_proxy UnreachableProxy "onnect"
 	for _ in $(seq 40); do		# asking often is not what is wrong
 		run renew
 		[ "$status" = 6 ] && [[ $output == *"proxy 127.0.0.1:$PROXY"* ]] || { echo "$output"; return 1; }
@@ -76,7 +76,7 @@ refused_by_the_proxy() {	# ERROR WORDS: nothing is sent, and it is said where it
 @test "the proxy says no: its answer is told as the proxy's, not as the provider's" {
 	for code in 403 407 502; do
 		proxy DENY=$code
-		refused_by_the_proxy UnreachableConnect "$code"
+		refused_by_the_proxy UnreachableProxy "$code"
 		[ "$(tunnels)" -ge 1 ]
 		proxy
 		bed_within 20 renews

@@ -58,3 +58,50 @@ renamed personal/two
 deleted personal/two" ]
 	follow $BED_ALICE "{\"since\":$from,\"types\":[\"renamed\"]}" | grep -q '"was": *"one"'
 }
+
+@test "row 34: an app's secret that ends soon is told of at once, one time, over a restart too" {
+	from=$(last)
+	for days in 13 6; do
+		printf 'secret-%s' $days | ctl $BED_ADMIN app add "ends-$days" openid --client-id x \
+		    --var issuer="$ISSUER" --rotate-by "$(date -d "+$days days" +%F)" >/dev/null
+	done
+	due() { follow $BED_ADMIN "{\"since\":$from,\"types\":[\"rotate_due\"]}"; }
+	two() { [ "$(due | types | wc -l)" = 2 ]; }
+	bed_within 10 two
+	[ "$(due | types)" = "rotate_due ends-13
+rotate_due ends-6" ]
+	bed_kill vaultd
+	bed_await
+	two
+	# The next ones are in the future: nothing else is due.
+	due | grep -q '"owner": *"admin"'
+}
+
+@test "row 83: the policy and the seal are told of" {
+	from=$(last)
+	echo '{' | bed_policy broken
+	run ctl $BED_ADMIN policy reload
+	[ "$status" != 0 ]
+	rm "$BED/etc/policy.d/broken.json"
+	ctl $BED_ADMIN policy reload >/dev/null
+	root_only
+	"$BIN/vaultctl" seal >/dev/null
+	"$BIN/vaultctl" unseal >/dev/null
+	run types < <(follow $BED_ADMIN "{\"since\":$from}")
+	[ "$output" = "policy_failed 
+policy_changed 
+sealed 
+unsealed " ]
+	[ "$(follow $BED_BOB "{\"since\":$from,\"types\":[\"policy_failed\"]}" | types)" = "" ]
+}
+
+@test "row 83: the HSM that goes and comes back is told of" {
+	from=$(last)
+	follow $BED_BOB "{\"since\":$from,\"types\":[\"hsm_up\",\"hsm_down\"]}" more 2 60 >"$BED/log/hsm-events" 3>&- &
+	f=$!
+	bed_kill vault-hsm
+	bed_await
+	wait $f
+	[ "$(types <"$BED/log/hsm-events")" = "hsm_down 
+hsm_up " ]
+}

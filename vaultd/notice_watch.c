@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/role.h"
 #include "vaultd/notice.h"
+#include "vaultd/schedule.h"
 #include "vaultd/hsm.h"
 #include "vaultd/vault.h"
 
@@ -80,7 +81,12 @@ void
 notice_watch(struct vault *v)
 {
 	bool up = hsm_is_ready(v->hsm);
+	uint64_t events = store_version(v->store, TABLE_EVENT);
 
+	/* What brought an end nearer is an event, too: its warning may be due now. */
+	if (events != v->watch.events)
+		schedule_poke(v->schedule);
+	v->watch.events = events;
 	watch_journal(v);
 	if (up != v->watch.hsm_up && !v->stopping)
 		notice_of_vault(v, up ? NOTICE_HSM_UP : NOTICE_HSM_DOWN, ERR_NONE,

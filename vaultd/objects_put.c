@@ -10,6 +10,7 @@
 #include "vaultd/notice.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
+#include "vaultd/warn.h"
 
 static struct slice
 id_key(const struct id *id)
@@ -147,10 +148,13 @@ object_put_app(struct vault *v, struct changes *c, const struct app *r, uint64_t
 	AUTO(buf) rec = { 0 };
 	AUTO(app) old = { 0 };
 	struct err none;
+	bool there;
 
 	if (app_encode(r, &rec, e) != 0)
 		return e->code;
-	notice_of_app(c, object_app(v, &r->id, &old, NULL, &none) == 0 ? &old : NULL, r);
+	there = object_app(v, &r->id, &old, NULL, &none) == 0;
+	notice_of_app(c, there ? &old : NULL, r);
+	warn_plan_app(c, there ? &old : NULL, r);
 	return put_tagged(v, c, TABLE_APP, &r->id, expect, &rec, e);
 }
 
@@ -159,9 +163,12 @@ object_put_grant(struct vault *v, struct changes *c, const struct grant *r,
     uint64_t expect, struct err *e)
 {
 	AUTO(buf) rec = { 0 };
+	AUTO(grant) old = { 0 };
+	struct err none;
 
 	if (grant_encode(r, &rec, e) != 0)
 		return e->code;
+	warn_plan_grant(c, object_grant(v, &r->connection, &old, NULL, &none) == 0 ? &old : NULL, r);
 	return put_tagged(v, c, TABLE_GRANT, &r->connection, expect, &rec, e);
 }
 

@@ -17,6 +17,7 @@
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
 #include "vaultd/hsm.h"
+#include "vaultd/notice.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh_rules.h"
 #include "vaultd/schedule.h"
@@ -128,12 +129,15 @@ refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
     const struct exchange_result *res, const struct intent *in, struct err *e)
 {
 	bool renewable = res->grant_blob.len > 0 || in->kind == EX_REFRESH;
+	bool worked = c->state == CONN_CONNECTED;
 
 	if (store_release(v, ch, c, res, in, e) != 0)
 		return e->code;
 	if (res->grant_blob.len > 0 && store_grant(v, ch, c, res, in, e) != 0)
 		return e->code;
 	note_result(c, res, in->kind);
+	if (worked && in->kind == EX_CODE)	/* no change of state tells of it */
+		notice_about_connection(v, ch, NOTICE_RECONNECTED, c, 0);
 	if (renewable && res->expires_in_s > 0)
 		due_put(ch, refresh_due_ms(in->t0, res->expires_in_s), &c->id, DUE_REFRESH);
 	return 0;

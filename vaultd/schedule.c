@@ -21,11 +21,15 @@
 #include "vaultd/refresh.h"
 #include "vaultd/session.h"
 #include "vaultd/vault.h"
+#include "vaultd/warn.h"
 
 #define BACKGROUND_MAX	16	/* after a long stop the rest drips */
 #define TURN_MAX	64
 #define LEASE_MS	60000
 #define LONGEST_MS	60000	/* the wall clock may be set: look at least this often */
+
+/* u64 ms | id | the kind of a warning, which must not stand in the place of a refresh. */
+#define DUE_KEY		25
 
 struct schedule {
 	struct vault	*vault;
@@ -39,7 +43,8 @@ struct due {
 	int64_t		 ms;
 	struct id	 id;
 	enum due_kind	 kind;
-	unsigned char	 key[24];
+	unsigned char	 key[DUE_KEY];
+	size_t		 keylen;
 };
 
 struct turn {
@@ -95,16 +100,31 @@ schedule_holds_answer(const struct schedule *s)
 	return false;
 }
 
-void
-due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind)
+static struct slice
+due_key(int64_t unix_ms, const struct id *id, enum due_kind kind, unsigned char key[DUE_KEY])
 {
-	unsigned char key[24], value = (unsigned char)kind;
-
 	for (int i = 0; i < 8; i++)
 		key[i] = (unsigned char)((uint64_t)unix_ms >> 8 * (7 - i));
 	memcpy(key + 8, id->b, sizeof id->b);
-	changes_put(c, TABLE_DUE, (struct slice){ key, sizeof key }, EXPECT_ANY,
+	key[24] = (unsigned char)kind;
+	return (struct slice){ key, kind == DUE_WARN ? DUE_KEY : DUE_KEY - 1 };
+}
+
+void
+due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind)
+{
+	unsigned char key[DUE_KEY], value = (unsigned char)kind;
+
+	changes_put(c, TABLE_DUE, due_key(unix_ms, id, kind, key), EXPECT_ANY,
 	    (struct slice){ &value, 1 });
+}
+
+void
+due_remove(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind)
+{
+	unsigned char key[DUE_KEY];
+
+	changes_remove(c, TABLE_DUE, due_key(unix_ms, id, kind, key), EXPECT_ANY);
 }
 
 static void
@@ -134,10 +154,10 @@ take(void *arg, struct slice key, struct slice value, uint64_t generation)
 	const unsigned char *k = key.p;
 
 	(void)generation;
-	if (key.len != sizeof d->key || value.len != 1)
+	if ((key.len != DUE_KEY && key.len != DUE_KEY - 1) || value.len != 1)
 		return true;
 	*d = (struct due){ .kind = *(const unsigned char *)value.p };
-	memcpy(d->key, k, sizeof d->key);
+	memcpy(d->key, k, d->keylen = key.len);
 	for (int i = 0; i < 8; i++)
 		d->ms = d->ms << 8 | k[i];
 	memcpy(d->id.b, k + 8, sizeof d->id.b);
@@ -187,7 +207,7 @@ moved(struct job *j)
 			connect_expire(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_INTROSPECT)
 			introspect(v, &t->due[i].id);
-		else if (still_due(v, &t->due[i]))
+		else if (t->due[i].kind == DUE_REFRESH && still_due(v, &t->due[i]))
 			refresh_want(v, &t->due[i].id, refreshed, NULL);
 	}
 	free(t);
@@ -219,7 +239,9 @@ move_on(struct vault *v, struct turn *t)
 		struct due *d = &t->due[i];
 
 		changes_remove(&j->changes, TABLE_DUE,
-		    (struct slice){ d->key, sizeof d->key }, EXPECT_ANY);
+		    (struct slice){ d->key, d->keylen }, EXPECT_ANY);
+		if (d->kind == DUE_WARN)
+			warn_due(v, &j->changes, d->ms, &d->id);
 		if (wants_lease(v, d))
 			due_put(&j->changes, t->now_ms + LEASE_MS, &d->id, d->kind);
 	}
@@ -242,6 +264,10 @@ turn(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (s->moving || s->vault->stopping)
 		return;
+	if (s->vault->meta_key == NULL) {	/* nothing can be checked, nor written, yet */
+		arm(s, 1000);
+		return;
+	}
 	if (s->inflight >= BACKGROUND_MAX || (t = calloc(1, sizeof *t)) == NULL) {
 		arm(s, 200);
 		return;

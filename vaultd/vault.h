@@ -27,6 +27,7 @@ struct notice_watch {
 	int64_t			 since;		/* unix s: cannot be written */
 	bool			 missed;	/* and that could not be written either */
 	bool			 hsm_up;
+	uint64_t		 events;	/* version of the table */
 };
 
 struct vault {

@@ -1,5 +1,6 @@
-"""events.py PARAMETERS [more [ANSWERS [SECONDS]]] - calls vaultd.Events.Follow and prints each answer
-on a line. Without `more` page after page, until there are no more."""
+"""events.py PARAMETERS [more [EVENTS [SECONDS]]] - calls vaultd.Events.Follow and prints each answer
+on a line. Without `more` page after page, until there are no more; with it until there were as many
+EVENTS (0: for ever), and at most SECONDS without any."""
 import json, os, socket, sys
 
 def call(s, parameters, more=False):
@@ -29,8 +30,8 @@ def main():
     n = 0
     for a in answers(s):
         print(json.dumps(a), flush=True)
-        n += 1
-        if "error" in a or n == most:
+        n += len(a["parameters"].get("events", []))
+        if "error" in a or 0 < most <= n:
             break
         if more:
             if not a.get("continues"):

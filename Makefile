@@ -122,7 +122,7 @@ $(foreach d,common vaultd pkcs11 egress launch policy client connectors,$(eval $
 
 # ---- what scenarios need besides: players and fault injectors
 TOOLS := $(BUILD)/tests/hsmtool $(BUILD)/tests/faultmod.so $(BUILD)/tests/memscan \
-	 $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/inject)
+	 $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/inject $(BUILD)/tests/stepkill)
 $(BUILD)/tests/hsmtool: $(wildcard tests/hsmtool/*.[ch]) $(A)/common.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_) $(filter-out -MMD -MP,$(CFLAGS_)) $(LDFLAGS_) -o $@ $(filter %.c,$^) $(A)/common.a $(LIBS_common)
@@ -138,6 +138,10 @@ $(BUILD)/tests/memscan: tests/memscan/memscan.c
 $(BUILD)/tests/inject: tests/inject/inject.c
 	@mkdir -p $(@D)
 	@$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) $(WARN) -o $@ $< $(LIB_SECCOMP)
+
+$(BUILD)/tests/stepkill: tests/stepkill/stepkill.c
+	@mkdir -p $(@D)
+	@$(CC) -D_GNU_SOURCE -std=gnu17 $(OPT) $(WARN) -o $@ $<
 
 tests: $(TESTS) $(TOOLS)
 	@:
@@ -184,9 +188,11 @@ check:		## everything that must hold: both compilers, lint, unit tests, scenario
 	$(PROVE) --exec 'bats --tap' $(SCENARIOS)
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
 	@BUILD=$(BUILD) tests/crash.sh 50
+	@BUILD=$(BUILD) tests/steps.sh
 	@$(call demo,$(BUILD))
 check-long: check	## and what takes long: 500 crash cycles, sanitizers, a real systemd
 	@BUILD=$(BUILD) tests/crash.sh 500
+	@BUILD=$(BUILD) tests/steps.sh 20 10000
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 	@BUILD=$(BUILD) tests/bed/boot-vault.sh

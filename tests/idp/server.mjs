@@ -62,7 +62,7 @@ class Memory {
 
 // ---- the provider
 const SCOPES = ['openid', 'offline_access', 'api:read', 'api:write'];
-const stats = { token: {}, errors: {}, faults: {}, reuse_detected: 0, revoked: 0, authorize: 0 };
+const stats = { token: {}, errors: {}, faults: {}, reuse_detected: 0, reuse_of: {}, revoked: 0, authorize: 0 };
 
 function makeProvider(issuer) {
 	const key = (type, options, alg, kid) => ({
@@ -100,7 +100,11 @@ function makeProvider(issuer) {
 	});
 	provider.on('grant.error', (ctx, e) => {
 		stats.errors[e.error || e.message] = (stats.errors[e.error || e.message] || 0) + 1;
-		if (/already used/.test(e.error_detail || '')) stats.reuse_detected++;
+		if (/already used/.test(e.error_detail || '')) {
+			const who = ctx.oidc?.entities?.RefreshToken?.accountId || '?';
+			stats.reuse_detected++;
+			stats.reuse_of[who] = (stats.reuse_of[who] || 0) + 1;
+		}
 	});
 	provider.use(async (ctx, next) => {
 		await next();

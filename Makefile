@@ -215,7 +215,7 @@ asan:		## unit tests and scenarios under ASan and UBSan
 FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
 FUZZ_SRC := $(JSON_SRC) $(COMMON_SRC) $(CATALOGUE_SRC) $(POLICY_SRC) $(LIB_SRC) $(HSM_SRC) \
-	    vaultd/record.c vaultd/fields.c vaultd/varlink.c vaultd/quick.c \
+	    $(wildcard vaultd/record*.c) vaultd/fields.c vaultd/varlink.c vaultd/quick.c \
 	    egress/reply.c egress/discovery.c egress/http.c egress/allow.c egress/flight.c \
 	    egress/spool.c egress/destination.c client/callback.c client/loopback.c
 FUZZ_LIBS := -Wl,--as-needed $(LIBS_egress) $(LIBS_pkcs11)

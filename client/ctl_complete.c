@@ -94,6 +94,8 @@ offer_kind(struct line *l, const char *kind)
 		offer_names(l, "vaultd.Connectors.List", "connectors", "id", "");
 	else if (strcmp(kind, "APP") == 0)
 		offer_names(l, "vaultd.Apps.List", "apps", "name", "");
+	else if (strcmp(kind, "BINDING") == 0)
+		offer_names(l, "vaultd.Bindings.List", "bindings", "binding", "");
 	else if (strcmp(kind, "FOLDER") == 0)
 		offer_names(l, "vaultd.Folders.List", "folders", "path", "");
 	else if (strcmp(kind, "shared/NAME") == 0)

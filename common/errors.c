@@ -215,6 +215,9 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_WRONG_BROWSER_SESSION] = { CONNS "WrongBrowserSession", V_DENIED, OWNER_CALLER, false,
 	    "Start a sign-in of your own with `vaultctl connect`: this one was begun by somebody "
 	    "else. Do not finish sign-ins that others send you." },
+	[ERR_NO_CONNECTION] = { "vaultd.Bindings.NoConnection", V_STATE, OWNER_CALLER, false,
+	    "`vaultctl binding resolve CONSUMER/NAME` tells what was looked at, and what would "
+	    "give it a connection." },
 };
 
 static const enum err_id by_class[] = {

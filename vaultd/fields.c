@@ -190,6 +190,11 @@ decode_one(const struct field *f, json_t *v, void *args, struct err *e)
 		return decode_strings(f, v, args, e);
 	case F_MAP:
 		return decode_map(f, v, args, e);
+	case F_YESNO:
+		if (!json_is_boolean(v))
+			return invalid(e, f->name, "must be true or false");
+		*at(args, f->offset, enum yesno) = json_is_true(v) ? SAID_YES : SAID_NO;
+		return 0;
 	case F_BOOL:
 		if (!json_is_boolean(v))
 			return invalid(e, f->name, "must be true or false");

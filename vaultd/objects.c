@@ -61,10 +61,9 @@ no_hsm_yet(struct err *e, const char *what)
 	    "cannot be verified", what);
 }
 
-/* The bytes of a tagged record, checked. */
-static int
-tagged(struct vault *v, enum table t, const struct id *id, bool verified, const char *what,
-    struct slice *ret, uint64_t *ret_generation, struct err *e)
+int
+object_tagged(struct vault *v, enum table t, const struct id *id, bool verified,
+    const char *what, struct slice *ret, uint64_t *ret_generation, struct err *e)
 {
 	struct slice key = { id->b, sizeof id->b }, in;
 	uint64_t generation = 0;
@@ -90,8 +89,8 @@ tagged(struct vault *v, enum table t, const struct id *id, bool verified, const 
 	return 0;
 }
 
-static int
-undecodable(struct err *e, const char *what)
+int
+object_undecodable(struct err *e, const char *what)
 {
 	err_wrap(e, "the stored %s cannot be read", what);
 	return err_rename(e, ERR_RECORD_CORRUPT);
@@ -103,10 +102,11 @@ object_connection(struct vault *v, const struct id *id, bool verified,
 {
 	struct slice in;
 
-	if (tagged(v, TABLE_CONNECTION, id, verified, "connection", &in, ret_generation, e) != 0)
+	if (object_tagged(v, TABLE_CONNECTION, id, verified, "connection", &in, ret_generation,
+		e) != 0)
 		return e->code;
 	if (connection_decode(in, ret, e) != 0)
-		return undecodable(e, "connection");
+		return object_undecodable(e, "connection");
 	return 0;
 }
 
@@ -115,10 +115,10 @@ object_folder(struct vault *v, const struct id *id, struct folder *ret, struct e
 {
 	struct slice in;
 
-	if (tagged(v, TABLE_FOLDER, id, false, "folder", &in, NULL, e) != 0)
+	if (object_tagged(v, TABLE_FOLDER, id, false, "folder", &in, NULL, e) != 0)
 		return e->code;
 	if (folder_decode(in, ret, e) != 0)
-		return undecodable(e, "folder");
+		return object_undecodable(e, "folder");
 	return 0;
 }
 
@@ -128,10 +128,10 @@ object_app(struct vault *v, const struct id *id, struct app *ret, uint64_t *ret_
 {
 	struct slice in;
 
-	if (tagged(v, TABLE_APP, id, false, "OAuth app", &in, ret_generation, e) != 0)
+	if (object_tagged(v, TABLE_APP, id, false, "OAuth app", &in, ret_generation, e) != 0)
 		return e->code;
 	if (app_decode(in, ret, e) != 0)
-		return undecodable(e, "OAuth app");
+		return object_undecodable(e, "OAuth app");
 	return 0;
 }
 
@@ -141,10 +141,11 @@ object_grant(struct vault *v, const struct id *connection, struct grant *ret,
 {
 	struct slice in;
 
-	if (tagged(v, TABLE_GRANT, connection, true, "grant", &in, ret_generation, e) != 0)
+	if (object_tagged(v, TABLE_GRANT, connection, true, "grant", &in, ret_generation, e) !=
+	    0)
 		return e->code;
 	if (grant_decode(in, ret, e) != 0)
-		return undecodable(e, "grant");
+		return object_undecodable(e, "grant");
 	return 0;
 }
 
@@ -158,7 +159,7 @@ object_release(struct vault *v, const struct id *connection, struct release *ret
 	if (rc == V_NOT_FOUND)
 		return err_name(e, ERR_NOT_READY, "the connection has no token yet");
 	if (rc != 0 || release_decode(in, ret, e) != 0)
-		return undecodable(e, "token");
+		return object_undecodable(e, "token");
 	return 0;
 }
 
@@ -356,6 +357,21 @@ object_set_name(struct request *r, const char *name)
 
 	n = str_put(r->object_name, cap, n, "/");
 	str_put(r->object_name, cap, n, name);
+}
+
+bool
+object_may(const struct request *r, enum policy_action action, const struct folder *f)
+{
+	struct policy_decision d;
+	char path[400];
+	struct policy_object o = { .class = f->class, .folder = "personal",
+		.own = f->class == FOLDER_PERSONAL && f->owner == r->conn->peer.uid };
+
+	if (f->class == FOLDER_SHARED) {
+		object_folder_path(r->vault, r, f, path, sizeof path);
+		o.folder = path;
+	}
+	return request_may(r, action, &o, &d);
 }
 
 static int

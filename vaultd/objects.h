@@ -30,6 +30,11 @@ int object_folder(struct vault *v, const struct id *id, struct folder *ret, stru
 int object_app(struct vault *v, const struct id *id, struct app *ret,
     uint64_t *ret_generation, struct err *e);
 
+/* The bytes of a tagged record, checked, for those who decode them; WHAT for people. */
+int object_tagged(struct vault *v, enum table t, const struct id *id, bool verified,
+    const char *what, struct slice *ret, uint64_t *ret_generation, struct err *e);
+int object_undecodable(struct err *e, const char *what);
+
 /* The one text for what does not exist and for what may not be seen. */
 int object_not_found(struct err *e, const char *what, const char *asked);
 
@@ -46,6 +51,9 @@ int object_shared_folder(struct vault *v, const char *path, struct folder *ret, 
 int object_find_app(struct vault *v, const char *text, struct app *ret,
     uint64_t *ret_generation, struct err *e);
 
+/* May the caller do that in F? Leaves no trace: for lists, and for what a call is not about. */
+bool object_may(const struct request *r, enum policy_action action, const struct folder *f);
+
 /* r->object from a folder (and the caller). */
 void object_set_folder(struct request *r, const struct folder *f);
 /* What audit calls it: r->folder/NAME. */
@@ -60,6 +68,9 @@ struct slice object_name_key(const struct id *parent, const char *name,
 /* Name of the caller's workspace in the by-name table: its uid. */
 void object_uid_name(uid_t uid, char ret[16]);
 
+/* Tags REC, which is encoded, and adds it to CHANGES. */
+int object_put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id,
+    uint64_t expect, struct buf *rec, struct err *e);
 /* Encodes, tags and adds to CHANGES. */
 int object_put_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e);
@@ -70,7 +81,8 @@ int object_add_connection(struct vault *v, struct changes *c, const struct conne
 /* R, of generation EXPECT, is called NAME from now on; the same folder. */
 int object_rename_connection(struct vault *v, struct changes *c, struct connection *r,
     const char *name, uint64_t expect, struct err *e);
-/* All there is of R, of generation EXPECT: record, name, its use of its app, tokens, keys and their counts. Its due
+/* All there is of R, of generation EXPECT: record, name, its use of its app, tokens, keys and their counts;
+ * that it is a default, and bindings lead to it. Its due
  * entries find nothing when their time comes. On an error C is to be given up. */
 int object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e);

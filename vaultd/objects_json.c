@@ -6,6 +6,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "vaultd/bindings.h"
 #include "vaultd/conn.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
@@ -108,6 +109,7 @@ object_connection_json(struct request *r, const struct target *t)
 		set(o, "owner", owner);
 	}
 	set_or_null(o, "account", c->account);
+	json_object_set_new(o, "is_default", json_boolean(default_is(r->vault, c)));
 	set_or_null(o, "api_base", c->api_base);
 	set_or_null(o, "scope", c->scope);
 	set_int(o, "created", c->created);

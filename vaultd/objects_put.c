@@ -7,6 +7,7 @@
 
 #include "common/auto.h"
 #include "common/errors.h"
+#include "vaultd/bindings.h"
 #include "vaultd/notice.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
@@ -30,6 +31,13 @@ put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id
 		return err_set(e, V_LIMIT, "out of memory");
 	changes_put(c, t, id_key(id), expect, buf_slice(rec));
 	return 0;
+}
+
+int
+object_put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id,
+    uint64_t expect, struct buf *rec, struct err *e)
+{
+	return put_tagged(v, c, t, id, expect, rec, e);
 }
 
 /* Against what is there; if that is changed meanwhile the whole set is in vain. */
@@ -121,6 +129,8 @@ object_remove_connection(struct vault *v, struct changes *c, const struct connec
 	    object_remove_wrap(v, c, &r->id, PURPOSE_RELEASE, e) != 0)
 		return e->code;
 	notice_of_connection(v, c, r, NULL);
+	if (default_forget(v, c, r, e) != 0 || binding_unlink(v, c, &r->id, e) != 0)
+		return e->code;
 	changes_remove(c, TABLE_CONNECTION, id_key(&r->id), expect);
 	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
 	    EXPECT_ANY);

@@ -130,6 +130,21 @@ struct app {
 };
 void app_done(struct app *a);
 
+/* What a program calls a connection: consumer/name. Or whom one user wants it to be for himself. */
+struct binding {
+	struct id	id, folder;
+	struct id	connection;		/* null: none yet */
+	struct id	of;			/* a user's own: the binding it is of; else null */
+	uid_t		user;			/* a user's own: whose */
+	char		consumer[NAME_MAX_LEN + 1], name[NAME_MAX_LEN + 1];
+	char		connector[EX_NAME];
+	char		description[160];
+	bool		overridable;		/* users may choose another for themselves */
+	bool		per_user;		/* each user's own default, nothing shared */
+	int64_t		created, updated;
+	uid_t		created_by;
+};
+
 struct pending {
 	struct id	id, connection, app, folder;
 	bool		reconnect;
@@ -170,6 +185,8 @@ int folder_encode(const struct folder *r, struct buf *out, struct err *e);
 int folder_decode(struct slice in, struct folder *ret, struct err *e);
 int app_encode(const struct app *r, struct buf *out, struct err *e);
 int app_decode(struct slice in, struct app *ret, struct err *e);
+int binding_encode(const struct binding *r, struct buf *out, struct err *e);
+int binding_decode(struct slice in, struct binding *ret, struct err *e);
 int pending_encode(const struct pending *r, struct buf *out, struct err *e);
 int pending_decode(struct slice in, struct pending *ret, struct err *e);
 int intent_encode(const struct intent *r, struct buf *out, struct err *e);

@@ -26,18 +26,19 @@ enum table {
 	TABLE_WRAP,			/* record id | u8 purpose -> wraps */
 	TABLE_APP,			/* id -> app */
 	TABLE_APP_BY_NAME,		/* name -> id */
-	TABLE_BINDING,
+	TABLE_BINDING,			/* id -> binding */
 	TABLE_PENDING,			/* id -> pending session */
 	TABLE_DUE,			/* u64 unix ms | id -> u8 kind */
 	TABLE_INTENT,			/* attempt id -> intent */
 	TABLE_BY_KEK,			/* KEK id -> u64 count of wraps under it */
 	TABLE_CONNECTION_BY_APP,	/* app id | connection id -> nothing */
 	TABLE_DEFAULT,			/* folder id | connector -> connection id */
-	TABLE_BINDING_BY_CONNECTION,	/* connection id | binding id -> nothing */
+	TABLE_BINDING_BY_CONNECTION,	/* connection or folder id | binding id -> nothing */
 	TABLE_IDEMPOTENCY,		/* u32 uid | SHA-256 of the key -> what it made */
 	TABLE_TOMBSTONE,		/* connection id -> what is still to be revoked */
 	TABLE_FINGERPRINT,		/* of a refresh token | connection id -> nothing */
 	TABLE_EVENT,			/* u64 sequence -> event */
+	TABLE_BINDING_BY_NAME,		/* "consumer/name" -> id; with NUL | u32 uid: that user's own */
 	/* Tags hold the numbers: new ones go to the end. */
 	TABLE_MAX,
 };

@@ -31,6 +31,26 @@ TEST(a_connection_round_trips_and_every_cut_is_refused)
 	T_EQ(connection_decode(buf_slice(&b), &d, &e), V_CORRUPT);
 }
 
+TEST(a_binding_round_trips_and_every_cut_is_refused)
+{
+	struct binding a = { .id = { { 1 } }, .folder = { { 2 } }, .connection = { { 3 } },
+		.of = { { 4 } }, .user = 4701, .consumer = "payroll", .name = "ledger",
+		.connector = "openid", .overridable = true, .created = 1700000000 }, b;
+	AUTO(buf) rec = { 0 };
+	struct err e = { 0 };
+
+	T_DO(binding_encode(&a, &rec, &e), e);
+	T_DO(binding_decode(buf_slice(&rec), &b, &e), e);
+	T_STR(b.consumer, "payroll");
+	T_STR(b.name, "ledger");
+	T_EQ(b.user, 4701);
+	T_EQ(b.overridable, true);
+	T_EQ(b.per_user, false);
+	T_EQ(b.created, 1700000000);
+	for (size_t n = 0; n < rec.len; n++)
+		T_EQ(binding_decode((struct slice){ rec.p, n }, &b, &e), V_CORRUPT);
+}
+
 /* As vaults wrote them before there was more to say. */
 TEST(a_connection_of_format_1_is_read)
 {

@@ -150,7 +150,8 @@ error_parameters(const struct err *e, const struct err_row *row, const char *tra
 	advice_text(e, advice, sizeof advice);
 	put_details(p, e, row);
 	json_object_set_new(p, "message", text_json(e->text));
-	json_object_set_new(p, "owner", json_string(err_owner_name(row->owner)));
+	if (err_detail_get(e, "owner") == NULL)		/* whose move it is may depend */
+		json_object_set_new(p, "owner", json_string(err_owner_name(row->owner)));
 	json_object_set_new(p, "retry", json_boolean(row->retry));
 	json_object_set_new(p, "advice", text_json(advice));
 	json_object_set_new(p, "trace", json_string(trace != NULL ? trace : ""));

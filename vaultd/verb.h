@@ -22,6 +22,7 @@ enum field_type {
 			   one that is empty counts as absent */
 	F_ID,		/* struct id */
 	F_BOOL,
+	F_YESNO,	/* enum yesno: a boolean, and whether it was said */
 	F_INT,		/* int64_t, not negative */
 	F_SECONDS,	/* int64_t, 0..10 years */
 	F_SECRET,	/* struct secret: moved out of the JSON tree, which is wiped; a
@@ -29,6 +30,8 @@ enum field_type {
 	F_STRINGS,	/* struct strings */
 	F_MAP,		/* struct ex_vars: object of strings */
 };
+
+enum yesno { NOT_SAID, SAID_YES, SAID_NO };
 
 struct strings {
 	const char	*v[64];

@@ -89,21 +89,6 @@ list_connection(void *arg, struct slice key, struct slice value, uint64_t genera
 	return true;
 }
 
-static bool
-may_view(struct request *r, const struct folder *f)
-{
-	struct policy_decision d;
-	char path[400];
-	struct policy_object o = { .class = f->class, .folder = "personal",
-		.own = f->class == FOLDER_PERSONAL && f->owner == r->conn->peer.uid };
-
-	if (f->class == FOLDER_SHARED) {
-		object_folder_path(r->vault, r, f, path, sizeof path);
-		o.folder = path;
-	}
-	return request_may(r, ACT_CONN_VIEW, &o, &d);
-}
-
 static void
 list_folder(struct list *l, const struct folder *f)
 {
@@ -111,7 +96,7 @@ list_folder(struct list *l, const struct folder *f)
 	struct slice prefix = { f->id.b, sizeof f->id.b };
 	struct err e;
 
-	if (!may_view(l->r, f))
+	if (!object_may(l->r, ACT_CONN_VIEW, f))
 		return;
 	l->f = *f;
 	store_walk(l->r->vault->store, TABLE_CONNECTION_BY_FOLDER, prefix, start,

@@ -229,6 +229,8 @@ is_empty(struct request *r, struct err *e)
 
 	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_FOLDER, prefix, start, found_one,
 		&used, e) != 0 ||
+	    store_walk(r->vault->store, TABLE_BINDING_BY_CONNECTION, prefix, start, found_one,
+		&used, e) != 0 ||
 	    store_walk(r->vault->store, TABLE_FOLDER_BY_NAME, prefix, start, found_one, &used,
 		e) != 0)
 		return e->code;
@@ -264,6 +266,7 @@ delete_run(struct request *r, struct err *e)
 	r->conflict = delete_conflict;
 	changes_expect_none(&r->changes, TABLE_CONNECTION_BY_FOLDER, prefix);
 	changes_expect_none(&r->changes, TABLE_FOLDER_BY_NAME, prefix);
+	changes_expect_none(&r->changes, TABLE_BINDING_BY_CONNECTION, prefix);
 	object_uid_name(a->f.owner, uid);
 	changes_remove(&r->changes, TABLE_FOLDER, prefix, EXPECT_THERE);
 	changes_remove(&r->changes, TABLE_FOLDER_BY_NAME, object_name_key(&a->f.parent,

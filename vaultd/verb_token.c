@@ -22,6 +22,7 @@
 #include "vaultd/hsm.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/resolve.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
 
@@ -42,6 +43,7 @@ struct token_get {
 	} c;
 	bool		 refreshed;		/* once per call */
 	bool		 again;			/* the key was asked for twice */
+	char		 resolved[ID_TEXT];	/* where a binding or a default led */
 };
 
 static const struct field token_get_fields[] = {
@@ -61,6 +63,19 @@ verb_token_get_quick(void *args, const char *connection, long long min_ttl)
 	a->min_ttl = min_ttl < 0 ? 0 : min_ttl;
 }
 
+/* No connection is called as bindings and defaults are written. */
+static int
+find_resolved(struct request *r, struct target *t, struct err *e)
+{
+	struct token_get *a = r->args;
+	int rc = resolve_text(r, a->connection, a->resolved, e);
+
+	if (rc == 0)
+		rc = object_find_connection(r, a->resolved, true, t, e);
+	r->asked = a->connection;
+	return rc == V_NOT_FOUND ? object_not_found(e, "connection", a->connection) : rc;
+}
+
 static int
 token_object(struct request *r, struct err *e)
 {
@@ -69,6 +84,8 @@ token_object(struct request *r, struct err *e)
 	struct target t;
 	int rc = object_find_connection(r, a->connection, true, &t, e);
 
+	if (rc == V_NOT_FOUND && resolve_is_one(a->connection))
+		rc = find_resolved(r, &t, e);
 	if (rc != 0)
 		return rc;
 	a->c.id = t.c.id;

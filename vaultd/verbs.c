@@ -43,6 +43,15 @@ const struct verb *const verbs[] = {
 	&verb_audit_head,
 	&verb_key_status,
 	&verb_events_follow,
+	&verb_binding_create,
+	&verb_binding_set,
+	&verb_binding_override,
+	&verb_binding_list,
+	&verb_binding_show,
+	&verb_binding_delete,
+	&verb_binding_resolve,
+	&verb_connection_set_default,
+	&verb_connection_clear_default,
 	NULL,
 };
 

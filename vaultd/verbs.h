@@ -17,6 +17,9 @@ extern const struct verb verb_connection_begin, verb_connection_reconnect,
 extern const struct verb verb_app_add, verb_app_set_secret, verb_app_list, verb_app_show,
     verb_app_delete;
 extern const struct verb verb_folder_create, verb_folder_list, verb_folder_delete;
+extern const struct verb verb_binding_create, verb_binding_set, verb_binding_override,
+    verb_binding_list, verb_binding_show, verb_binding_delete, verb_binding_resolve;
+extern const struct verb verb_connection_set_default, verb_connection_clear_default;
 extern const struct verb verb_connector_list, verb_connector_show;
 extern const struct verb verb_policy_reload, verb_policy_show, verb_policy_explain;
 extern const struct verb verb_events_follow;

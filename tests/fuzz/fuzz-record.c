@@ -13,6 +13,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct grant g = { 0 };
 	struct release r = { 0 };
 	static struct app a;
+	static struct binding b;
 	static struct pending pe;
 	struct intent in;
 	struct wraps w = { 0 };
@@ -23,7 +24,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	switch (p[0] % 9) {
+	switch (p[0] % 10) {
 	case 0:
 		connection_decode(s, &c, &e);
 		break;
@@ -61,6 +62,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	case 8:
 		wrap_decode(s, &wv, &e);
 		envelope_plain_len(s);
+		break;
+	case 9:
+		binding_decode(s, &b, &e);
 		break;
 	}
 	return 0;

@@ -112,6 +112,9 @@ struct connector {
 	enum refresh_kind refresh;
 	uint32_t	 refresh_reuse_grace_s;
 	bool		 refresh_reuse_harmless;	/* Microsoft: the old one stays valid */
+	uint32_t	 refresh_limit, refresh_limit_s;	/* so many refreshes in so many seconds,
+						   for one OAuth app; 0 = not known */
+	uint32_t	 refresh_test_s;	/* how long grants of an app in testing live; 0 = as others */
 	uint32_t	 refresh_idle_s, refresh_absolute_s;	/* how long a refresh token lives
 						   unused, and at all; 0 = not known */
 	bool		 on_ambiguous_hold;

@@ -38,7 +38,7 @@ attempt_new(struct vault *v, enum exchange_kind kind)
 	a->vault = v;
 	a->intent.attempt = id_new();
 	a->intent.kind = (uint8_t)kind;
-	a->intent.t0 = wall_seconds();
+	a->intent.t0 = clock_s(&v->clock);
 	a->ex.kind = kind;
 	a->ex.attempt = a->intent.attempt;
 	schedule_link(v->schedule, a);

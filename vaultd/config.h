@@ -28,6 +28,9 @@ struct config {
 	size_t		 bytes_per_uid, bytes;
 	unsigned	 session_seconds;	/* 10m */
 	unsigned	 lockout_failures;	/* 5; 0 = never */
+	unsigned	 refresh_concurrency;	/* 4 */
+	unsigned	 refresh_rate;		/* per second; 0 = not limited */
+	unsigned	 refresh_background;	/* 256 */
 	unsigned	 stop_seconds;		/* wait for attempts in flight: 140 */
 	bool		 check_policy_owner;	/* yes */
 	char		*log_level;		/* info */

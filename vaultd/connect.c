@@ -185,7 +185,7 @@ connect_expire(struct vault *v, const struct id *id)
 
 	if (session_load(v, id, &p, &e) != 0 || attempt_find(v, &p.connection) != NULL)
 		return;
-	if (p.expires > wall_seconds() || (j = calloc(1, sizeof *j)) == NULL)
+	if (p.expires > clock_s(&v->clock) || (j = calloc(1, sizeof *j)) == NULL)
 		return;
 	if (session_forget(v, &p, &j->changes, &e) != 0) {
 		log_error("a sign-in that nobody finished cannot be removed: %s", e.text);

@@ -34,6 +34,7 @@
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
 #include "vaultd/schedule.h"
+#include "vaultd/turn.h"
 #include "vaultd/reload.h"
 #include "vaultd/vault.h"
 #include "vaultd/warnings.h"
@@ -176,6 +177,7 @@ open_all(struct daemon *d, struct err *e)
 	struct vault *v = &d->v;
 
 	v->started_ms = boot_ms();
+	clock_init(&v->clock, NULL, NULL);
 	/* Who gives each role its own user says so: the unit file, or vault-launch. */
 	v->roles_separate = getenv("VAULTD_ROLE_SEPARATION") != NULL &&
 	    strcmp(getenv("VAULTD_ROLE_SEPARATION"), "on") == 0;
@@ -190,7 +192,7 @@ open_all(struct daemon *d, struct err *e)
 		0 || object_caches_new(v, e) != 0 || names_new(v->base, &v->names, e) != 0)
 		return e->code;
 	if (open_store(v, e) != 0 || open_journal(v, e) != 0 ||
-	    schedule_new(v, &v->schedule, e) != 0 || hsm_new(v, &v->hsm, e) != 0 ||
+	    schedule_new(v, &v->schedule, e) != 0 || turn_new(v, e) != 0 || hsm_new(v, &v->hsm, e) != 0 ||
 	    egress_new(v, &v->egress, e) != 0)
 		return e->code;
 	warnings_log_store(v);

@@ -114,8 +114,8 @@ object_connection_json(struct request *r, const struct target *t)
 	set_or_null(o, "scope", c->scope);
 	set_int(o, "created", c->created);
 	set_int(o, "updated", c->updated);
-	set_int(o, "expires", expiry(r, c));
-	set_int(o, "refresh_token_expires", grant_expiry(r, c));
+	set_int(o, "expires", clock_shown(&r->vault->clock, expiry(r, c)));
+	set_int(o, "refresh_token_expires", clock_shown(&r->vault->clock, grant_expiry(r, c)));
 	set_int(o, "last_refresh_ok", c->last_refresh_ok);
 	set_int(o, "state_since", c->state_since);
 	json_object_set_new(o, "resumes", c->resume == 0 ? json_null() :

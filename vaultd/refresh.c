@@ -21,13 +21,9 @@
 #include "vaultd/objects.h"
 #include "vaultd/refresh_rules.h"
 #include "vaultd/schedule.h"
+#include "vaultd/turn.h"
 #include "vaultd/vault.h"
-
-struct waiter {
-	struct waiter	*next;
-	void		(*done)(void *arg, int rc, const struct err *e);
-	void		*arg;
-};
+#include "vaultd/waiters.h"
 
 /* ---- when */
 
@@ -42,13 +38,31 @@ refresh_due_ms(int64_t obtained, int64_t lifetime)
 	return to - (int64_t)(r % (uint64_t)(to - from + 1));
 }
 
-bool
-refresh_is_due(int64_t obtained, int64_t expires)
+static bool
+is_due(const struct vault *v, int64_t obtained, int64_t expires)
 {
 	int64_t from, to;
 
 	refresh_due_span(obtained, expires - obtained, &from, &to);
-	return expires != 0 && wall_usec() / 1000 >= from;
+	return expires != 0 && clock_ms(&v->clock) >= from;
+}
+
+/* The token may have been renewed on demand meanwhile. After a failure it is time, whatever the
+ * token's age: the entry is that failure's next try, and refresh_check() knows whether it may be. */
+bool
+refresh_is_due(struct vault *v, const struct id *connection, int64_t *ret_ends)
+{
+	struct slice key = { connection->b, sizeof connection->b }, in;
+	struct release_view view = { 0 };
+	struct connection c;
+	struct err e;
+	bool has = store_get(v->store, TABLE_RELEASE, key, &in, NULL, &e) == 0 &&
+	    release_view(in, &view);
+
+	*ret_ends = has ? view.expires : 0;
+	if (object_connection(v, connection, true, &c, NULL, &e) == 0 && c.failures > 0)
+		return conn_state_usable(c.state);
+	return has && is_due(v, view.obtained, view.expires);
 }
 
 /* ---- results into records */
@@ -163,7 +177,7 @@ static struct refresh_facts
 facts(const struct vault *v, const struct connection *c)
 {
 	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
-	struct refresh_facts f = { .now = wall_seconds(), .lockout = v->conf.lockout_failures };
+	struct refresh_facts f = { .now = clock_s(&v->clock), .lockout = v->conf.lockout_failures };
 
 	note_token(v, &c->id, &f);
 	if (k != NULL) {
@@ -218,7 +232,7 @@ note_outcome(struct attempt *a, struct changes *ch, struct connection *c)
 	if ((due = refresh_next_try(c, &f)) != 0)
 		due_put(ch, due, &c->id, DUE_REFRESH);
 	if (ambiguous && refresh_is_last_try(c, &f))
-		due_put(ch, wall_usec() / 1000, &c->id, DUE_INTROSPECT);
+		due_put(ch, clock_ms(&a->vault->clock), &c->id, DUE_INTROSPECT);
 }
 
 static int
@@ -248,28 +262,22 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 static void
 wake(struct attempt *a, int rc, const struct err *e)
 {
-	struct waiter *w = a->arg, *next;
+	waiters_wake(&a->arg, rc, e);
+}
 
-	a->arg = NULL;
-	for (; w != NULL; w = next) {
-		next = w->next;
-		w->done(w->arg, rc, e);
-		free(w);
-	}
+static void
+want_again(void *to, void (*done)(void *, int, const struct err *), void *arg)
+{
+	struct attempt *a = to;
+
+	refresh_want(a->vault, &a->intent.connection, done, arg);
 }
 
 /* What an earlier run had not sent yet is no answer to those who ask in this one. */
 static void
 begin_again(struct attempt *a)
 {
-	struct waiter *w = a->arg, *next;
-
-	a->arg = NULL;
-	for (; w != NULL; w = next) {
-		next = w->next;
-		refresh_want(a->vault, &a->intent.connection, w->done, w->arg);
-		free(w);
-	}
+	waiters_move(&a->arg, want_again, a);
 }
 
 static void
@@ -289,6 +297,7 @@ committed(struct attempt *a, int rc, const struct err *e)
 static void
 finished(struct attempt *a)
 {
+	turn_over(a->vault, &a->intent.connection, &a->res);
 	if (a->res.phase == PHASE_ANSWERED) {
 		a->res.err = (struct err){ 0 };
 		if (!a->res.spooled)
@@ -409,56 +418,35 @@ may_start(struct vault *v, const struct connection *c, struct err *e)
 	return hsm_need(v->hsm, e);
 }
 
-static bool
-join(struct attempt *a, void (*done)(void *, int, const struct err *), void *arg)
+int
+refresh_check(struct vault *v, const struct id *connection, struct connection *ret, struct err *e)
 {
-	struct waiter *w = calloc(1, sizeof *w);
-
-	if (w == NULL)
-		return false;
-	*w = (struct waiter){ .next = a->arg, .done = done, .arg = arg };
-	a->arg = w;
-	return true;
+	if (object_connection(v, connection, true, ret, NULL, e) != 0 || may_start(v, ret, e) != 0)
+		return e->code;
+	if (!(auth_type_flags(ret->auth_type) & AUTH_RENEWS))
+		return err_name(e, ERR_NO_REFRESH_TOKEN, "a static token cannot be renewed");
+	return 0;
 }
 
-static int
-start(struct vault *v, const struct id *connection,
-    void (*done)(void *, int, const struct err *), void *arg, struct err *e)
+int
+refresh_start(struct vault *v, const struct id *connection, void **waiters, struct err *e)
 {
 	struct connection c;
 	struct attempt *a;
 
-	if (object_connection(v, connection, true, &c, NULL, e) != 0 || may_start(v, &c, e) != 0)
+	if (refresh_check(v, connection, &c, e) != 0)
 		return e->code;
-	if (!(auth_type_flags(c.auth_type) & AUTH_RENEWS))
-		return err_name(e, ERR_NO_REFRESH_TOKEN, "a static token cannot be renewed");
 	if ((a = attempt_new(v, EX_REFRESH)) == NULL)
 		return err_set(e, V_LIMIT, "out of memory");
 	set_callbacks(a);
-	if (load(a, &c, e) != 0 || !join(a, done, arg)) {
+	if (load(a, &c, e) != 0) {
 		attempt_abandon(a);
 		return e->code;
 	}
+	a->arg = *waiters;
+	*waiters = NULL;
 	attempt_start(a);
 	return 0;
-}
-
-void
-refresh_want(struct vault *v, const struct id *connection,
-    void (*done)(void *arg, int rc, const struct err *e), void *arg)
-{
-	struct attempt *a = attempt_find(v, connection);
-	struct err e = { 0 };
-	int rc = 0;
-
-	if (a == NULL)
-		rc = start(v, connection, done, arg, &e);
-	else if (a->intent.kind != EX_REFRESH)
-		rc = err_name(&e, ERR_BUSY, "this connection is being reconnected");
-	else if (!join(a, done, arg))
-		rc = err_set(&e, V_LIMIT, "out of memory");
-	if (rc != 0)
-		done(arg, rc, &e);
 }
 
 /* ---- after a crash */

@@ -31,8 +31,14 @@ void refresh_introspected(struct vault *v, struct changes *ch, struct connection
 
 /* When to renew a token that lives LIFETIME seconds from OBTAINED (unix ms). */
 int64_t refresh_due_ms(int64_t obtained, int64_t lifetime);
-/* Could refresh_due_ms() have said now, or earlier, for a token of these times? */
-bool refresh_is_due(int64_t obtained, int64_t expires);
+/* Is it time to renew the token of CONNECTION? RET_ENDS: unix s, 0 = it does not. */
+bool refresh_is_due(struct vault *v, const struct id *connection, int64_t *ret_ends);
+
+/* Of turn.c. May a refresh of CONNECTION begin now? Into RET. Errors: why not. */
+int refresh_check(struct vault *v, const struct id *connection, struct connection *ret,
+    struct err *e);
+/* Begins it; takes WAITERS when it returns 0. */
+int refresh_start(struct vault *v, const struct id *connection, void **waiters, struct err *e);
 
 /* Records of an answer into a change set: release, grant, wraps, due; also used by the
  * code exchange. C is updated (state, cause, scope, account). */

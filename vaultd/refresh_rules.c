@@ -185,16 +185,20 @@ says_nothing_certain(enum err_id id)
 	return id == ERR_PROVIDER_REFUSED || id == ERR_BAD_ANSWER;
 }
 
-/* Until when the provider wants to be left alone (RFC 9110 10.2.3), 0 = it does not say. */
+int64_t
+refresh_retry_after_s(const struct exchange_result *res)
+{
+	return res->retry_after_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : res->retry_after_s;
+}
+
+/* Until when the provider wants to be left alone, 0 = it does not say. */
 static int64_t
 retry_at(const struct exchange_result *res, int64_t now)
 {
-	uint32_t s = res->retry_after_s;
+	int64_t s = refresh_retry_after_s(res);
 
 	if (s == 0 && res->err.id == ERR_THROTTLED)
 		s = THROTTLED_S;
-	if (s > RETRY_AFTER_MAX_S)
-		s = RETRY_AFTER_MAX_S;
 	return s == 0 ? 0 : now + s;
 }
 

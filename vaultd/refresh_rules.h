@@ -61,6 +61,10 @@ enum refresh_may refresh_may_start(const struct connection *c, const struct refr
  * refresh_may_start() allows it. */
 int64_t refresh_next_try(const struct connection *c, const struct refresh_facts *f);
 
+/* For how long RES asks to be left alone (RFC 9110 section 10.2.3), an hour at most; 0 = it does not
+ * say. */
+int64_t refresh_retry_after_s(const struct exchange_result *res);
+
 /* A failure that says nothing about the connection: our own helpers, disk, or order. */
 bool refresh_is_local(enum err_id id);
 

@@ -3,7 +3,7 @@
  *
  * An entry that fires is moved a minute on before its work starts (a lease), so that a
  * crash loses nothing; the commit adds the real next one, and an entry that turns out
- * early is just moved on. On-demand refreshes do not pass through here and so go first.
+ * early is just dropped. What is due then waits for its turn (turn.h).
  */
 #include "vaultd/schedule.h"
 
@@ -20,13 +20,14 @@
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
 #include "vaultd/session.h"
+#include "vaultd/turn.h"
 #include "vaultd/vault.h"
 #include "vaultd/warn.h"
 
-#define BACKGROUND_MAX	16	/* after a long stop the rest drips */
-#define TURN_MAX	64
+#define TURN_MAX	128
 #define LEASE_MS	60000
-#define LONGEST_MS	60000	/* the wall clock may be set: look at least this often */
+#define HOUR_MS		3600000
+#define LONGEST_MS	60000	/* a timer that suspend held back: look at least this often */
 
 /* u64 ms | id | the kind of a warning, which must not stand in the place of a refresh. */
 #define DUE_KEY		25
@@ -35,7 +36,6 @@ struct schedule {
 	struct vault	*vault;
 	struct event	*timer;
 	struct attempt	*first;
-	unsigned	 inflight;
 	bool		 moving;		/* a turn's commit is under way */
 };
 
@@ -63,7 +63,6 @@ schedule_link(struct schedule *s, struct attempt *a)
 	if (s->first != NULL)
 		s->first->prev = a;
 	s->first = a;
-	s->inflight++;
 }
 
 void
@@ -72,7 +71,6 @@ schedule_unlink(struct schedule *s, struct attempt *a)
 	*(a->prev != NULL ? &a->prev->next : &s->first) = a->next;
 	if (a->next != NULL)
 		a->next->prev = a->prev;
-	s->inflight--;
 }
 
 struct attempt *
@@ -170,30 +168,6 @@ take(void *arg, struct slice key, struct slice value, uint64_t generation)
 }
 
 static void
-refreshed(void *arg, int rc, const struct err *e)
-{
-	(void)arg;
-	if (rc != 0)
-		log_debug("a refresh ahead of time: %s", e->text);
-}
-
-/* Is it still time? The token may have been renewed on demand meanwhile. After a failure it is,
- * whatever the token's age: the entry is that failure's next try, and refresh.c knows whether it
- * may be one. */
-static bool
-still_due(struct vault *v, const struct due *d)
-{
-	AUTO(release) r = { 0 };
-	struct connection c;
-	struct err e;
-
-	if (object_connection(v, &d->id, true, &c, NULL, &e) == 0 && c.failures > 0)
-		return conn_state_usable(c.state);
-	return object_release(v, &d->id, &r, NULL, &e) == 0 &&
-	    refresh_is_due(r.obtained, r.expires);
-}
-
-static void
 moved(struct job *j)
 {
 	struct turn *t = j->arg;
@@ -207,23 +181,32 @@ moved(struct job *j)
 			connect_expire(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_INTROSPECT)
 			introspect(v, &t->due[i].id);
-		else if (t->due[i].kind == DUE_REFRESH && still_due(v, &t->due[i]))
-			refresh_want(v, &t->due[i].id, refreshed, NULL);
+		else if (t->due[i].kind == DUE_REFRESH)
+			turn_due(v, &t->due[i].id);
 	}
 	free(t);
+	turn_pump(v);
 	schedule_poke(v->schedule);
 }
 
-/* A session stays due until it is gone: it is not while its exchange is under way. */
-static bool
-wants_lease(struct vault *v, const struct due *d)
+/*
+ * When an entry that fires is looked at again, should a crash come between; 0 = never. What then
+ * still waits for its turn finds itself there. What did not fit comes in the order of its end.
+ */
+static int64_t
+lease_ms(struct vault *v, const struct due *d, int64_t now_ms)
 {
 	AUTO(pending) p = { 0 };
 	struct err e;
+	int64_t ends, left;
 
-	if (d->kind == DUE_PENDING)
-		return session_load(v, &d->id, &p, &e) == 0;
-	return d->kind == DUE_REFRESH && still_due(v, d);
+	if (d->kind == DUE_PENDING)	/* until it is gone: its exchange may be under way */
+		return session_load(v, &d->id, &p, &e) == 0 ? now_ms + LEASE_MS : 0;
+	if (d->kind != DUE_REFRESH || !refresh_is_due(v, &d->id, &ends))
+		return 0;
+	left = ends * 1000 - now_ms;
+	left = left < 0 ? 0 : left > HOUR_MS ? HOUR_MS : left;
+	return now_ms + LEASE_MS + left / 60;
 }
 
 static void
@@ -237,13 +220,14 @@ move_on(struct vault *v, struct turn *t)
 	}
 	for (size_t i = 0; i < t->n; i++) {
 		struct due *d = &t->due[i];
+		int64_t again = lease_ms(v, d, t->now_ms);
 
 		changes_remove(&j->changes, TABLE_DUE,
 		    (struct slice){ d->key, d->keylen }, EXPECT_ANY);
 		if (d->kind == DUE_WARN)
 			warn_due(v, &j->changes, d->ms, &d->id);
-		if (wants_lease(v, d))
-			due_put(&j->changes, t->now_ms + LEASE_MS, &d->id, d->kind);
+		if (again != 0)
+			due_put(&j->changes, again, &d->id, d->kind);
 	}
 	j->has_changes = true;
 	j->done = moved;
@@ -268,13 +252,13 @@ turn(evutil_socket_t fd, short what, void *arg)
 		arm(s, 1000);
 		return;
 	}
-	if (s->inflight >= BACKGROUND_MAX || (t = calloc(1, sizeof *t)) == NULL) {
+	if ((t = calloc(1, sizeof *t)) == NULL) {
 		arm(s, 200);
 		return;
 	}
 	t->vault = s->vault;
-	t->now_ms = wall_usec() / 1000;
-	t->max = BACKGROUND_MAX - s->inflight;
+	t->now_ms = clock_ms(&s->vault->clock);
+	t->max = TURN_MAX;
 	if (store_walk(s->vault->store, TABLE_DUE, all, all, take, t, &e) != 0)
 		log_error("the due index cannot be read: %s", e.text);
 	arm(s, t->next_ms == 0 ? LONGEST_MS : t->next_ms - t->now_ms);

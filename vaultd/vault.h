@@ -7,6 +7,7 @@
 
 #include "connectors/catalogue.h"
 #include "policy/policy.h"
+#include "vaultd/clock.h"
 #include "vaultd/config.h"
 #include "vaultd/journal.h"
 #include "vaultd/limits.h"
@@ -17,6 +18,7 @@ struct dek_cache;
 struct egress;
 struct hsm;
 struct names;
+struct pacing;
 struct schedule;
 struct hints;
 struct verified;
@@ -44,7 +46,11 @@ struct vault {
 	struct names		*names;
 	struct verified		*verified;	/* objects.c: records whose tag was checked */
 	struct hints		*hints;		/* objects.c: where names were found */
-	struct schedule		*schedule;	/* due index, refresh */
+	struct schedule		*schedule;	/* due index, attempts */
+	struct pacing		*pacing;	/* refreshes that wait for their turn: turn.c */
+	struct event		*turn_timer;
+	bool			 in_turn;
+	struct clock		 clock;		/* deadlines */
 	struct conn		*conns, *dirty;
 	struct notice_watch	 watch;
 	struct request		*followers;	/* see follow.c */

@@ -293,7 +293,7 @@ fill_pending(struct request *r, struct begin_args *a)
 	p->folder = a->place.f.id;
 	p->reconnect = a->reconnect;
 	p->uid = r->conn->peer.uid;
-	p->expires = wall_seconds() + r->vault->conf.session_seconds;
+	p->expires = clock_s(&r->vault->clock) + r->vault->conf.session_seconds;
 	snprintf(p->name, sizeof p->name, "%s", a->place.name);
 	session_state(&p->id, a->state);
 	sha256((struct slice){ a->state, strlen(a->state) }, p->state_hash);
@@ -557,7 +557,7 @@ finish_run(struct request *r, struct err *e)
 	/* What runs will be answered, and its answer needs the session and the connection. */
 	if (attempt_find(r->vault, &a->p.connection) != NULL)
 		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
-	if (a->p.expires < wall_seconds()) {
+	if (a->p.expires < clock_s(&r->vault->clock)) {
 		forget_session(r, a);
 		return session_took_too_long(r, e);
 	}

@@ -98,7 +98,7 @@ enable_run(struct request *r, struct err *e)
 	c->disabled_by = 0;
 	c->disabled_note[0] = '\0';
 	if (conn_state_usable(c->state))	/* what came due meanwhile was let go */
-		due_put(&r->changes, now * 1000, &c->id, DUE_REFRESH);
+		due_put(&r->changes, clock_ms(&r->vault->clock), &c->id, DUE_REFRESH);
 	r->after = enabled;
 	return object_put_connection(r->vault, &r->changes, c, n->t.generation, e);
 }

@@ -15,7 +15,6 @@
 #include "common/errors.h"
 #include "common/json.h"
 #include "common/role.h"
-#include "vaultd/attempt.h"
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/fragment.h"
@@ -23,6 +22,7 @@
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
 #include "vaultd/resolve.h"
+#include "vaultd/turn.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
 
@@ -127,7 +127,7 @@ put_tail(struct request *r, const struct release_view *v)
 
 	id_text(&a->c.id, id);
 	buf_add_str(&r->out, ",\"expires\":");
-	buf_add_uint(&r->out, (uint64_t)v->expires, 1);
+	buf_add_uint(&r->out, (uint64_t)clock_shown(&r->vault->clock, v->expires), 1);
 	buf_add_str(&r->out, ",\"generation\":");
 	buf_add_uint(&r->out, v->generation, 1);
 	buf_add_str(&r->out, ",\"connection\":\"");
@@ -247,9 +247,9 @@ token_serve(struct request *r, const struct release_view *v, struct err *e)
 /* ---- is it good enough? */
 
 static bool
-alive(const struct release_view *v)
+alive(const struct request *r, const struct release_view *v)
 {
-	return v->expires == 0 || v->expires > wall_seconds();
+	return v->expires == 0 || v->expires > clock_s(&r->vault->clock);
 }
 
 /*
@@ -258,15 +258,16 @@ alive(const struct release_view *v)
  * left is as good as it gets.
  */
 static bool
-good_enough(const struct token_get *a, const struct release_view *v)
+good_enough(const struct request *r, const struct release_view *v)
 {
+	const struct token_get *a = r->args;
 	int64_t want = a->min_ttl, left, life = v->expires - v->obtained;
 
 	if (a->refused_generation > 0 && (uint64_t)a->refused_generation == v->generation)
 		return false;
 	if (v->expires == 0)
 		return true;
-	left = v->expires - wall_seconds();
+	left = v->expires - clock_s(&r->vault->clock);
 	if (want == 0)
 		want = life / 3 < MIN_TTL_DEFAULT ? life / 3 : MIN_TTL_DEFAULT;
 	if (want > life / 4 * 3)
@@ -289,7 +290,7 @@ refreshed(void *arg, int rc, const struct err *why)
 	}
 	seen = view(r, &v, &e);
 	/* A token that lives is served while the provider, or a helper, is away. */
-	if (rc != 0 && (seen != 0 || !alive(&v) || (a->refused_generation > 0 &&
+	if (rc != 0 && (seen != 0 || !alive(r, &v) || (a->refused_generation > 0 &&
 	    (uint64_t)a->refused_generation == v.generation))) {
 		struct err cause = *why;
 
@@ -310,11 +311,11 @@ renew(struct request *r)
 	const struct token_get *a = r->args;
 	struct vault *v = r->vault;
 	struct id id = a->c.id;
-	bool counts = a->refused_generation > 0 && attempt_find(v, &id) == NULL;
+	bool counts = a->refused_generation > 0 && !refresh_is_wanted(v, &id);
 
 	request_defer(r);
 	refresh_want(v, &id, refreshed, r);
-	if (counts && attempt_find(v, &id) != NULL)
+	if (counts && refresh_is_wanted(v, &id))
 		limits_renewal(&v->limits, &id, boot_ms());
 }
 
@@ -328,10 +329,10 @@ token_run(struct request *r, struct err *e)
 		return e->code;
 	if (view(r, &v, e) != 0)
 		return e->code;
-	if (good_enough(a, &v))
+	if (good_enough(r, &v))
 		return token_serve(r, &v, e);
 	if (!(auth_type_flags(a->c.auth_type) & AUTH_RENEWS)) {
-		if (alive(&v) && a->refused_generation == 0)
+		if (alive(r, &v) && a->refused_generation == 0)
 			return token_serve(r, &v, e);
 		return err_name(e, ERR_KEY_REJECTED, "the static token of '%s' was refused and "
 		    "cannot be renewed", a->c.name);

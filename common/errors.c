@@ -218,6 +218,9 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_NO_CONNECTION] = { "vaultd.Bindings.NoConnection", V_STATE, OWNER_CALLER, false,
 	    "`vaultctl binding resolve CONSUMER/NAME` tells what was looked at, and what would "
 	    "give it a connection." },
+	[ERR_CONNECTOR_GONE] = { "vaultd.Connectors.ConnectorGone", V_STATE, OWNER_ADMIN, false,
+	    "An operator must put the connector's file back, or its last version into old/ of the "
+	    "catalogue; or delete the connection." },
 };
 
 static const enum err_id by_class[] = {

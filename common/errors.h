@@ -106,6 +106,7 @@ enum err_id {
 	ERR_GRANT_REUSED_ELSEWHERE,	/* another copy of this vault spent it */
 	ERR_WRONG_BROWSER_SESSION,	/* a sign-in that somebody else began */
 	ERR_NO_CONNECTION,	/* a binding, or a default, that leads nowhere */
+	ERR_CONNECTOR_GONE,	/* its file was withdrawn */
 	ERR_MAX,
 };
 

@@ -173,8 +173,10 @@ begin_result(struct job *j, const struct begin *q, const struct app_secret *app,
 	AUTO(begin_result) res = { 0 };
 	AUTO(secret) plain = { 0 }, dek = { 0 };
 
-	if (find(j, app->d.connector, &c, e) != 0 ||
-	    authorization_url(c, app, f, q->scope, q->state, res.authorization_url,
+	if ((c = destination_connector(&j->x->catalogue, &app->d)) == NULL)
+		return err_name(e, ERR_CONNECTOR_GONE, "connector '%s' is not in the catalogue of "
+		    "vault-egress any more", app->d.connector);
+	if (authorization_url(c, app, f, q->scope, q->state, res.authorization_url,
 		sizeof res.authorization_url, e) != 0 ||
 	    flow_secret_put(f, &plain, e) != 0 ||
 	    keys_make(j->x, PURPOSE_GRANT, &q->pending, &dek, &res.wrap, e) != 0 ||

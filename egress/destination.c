@@ -115,6 +115,12 @@ destination_agree(const struct destination *a, const struct destination *b, stru
 	    "nothing is sent");
 }
 
+const struct connector *
+destination_connector(const struct catalogue *c, const struct destination *d)
+{
+	return catalogue_pinned(c, d->connector, d->version);
+}
+
 const char *
 destination_refresh_url(const struct destination *d)
 {

@@ -24,6 +24,9 @@ bool destination_equal(const struct destination *a, const struct destination *b)
 /* What is opened together must be sealed for one destination. Errors: ERR_RECORD_CORRUPT. */
 int destination_agree(const struct destination *a, const struct destination *b, struct err *e);
 
+/* What D was made of, or NULL: it was withdrawn. */
+const struct connector *destination_connector(const struct catalogue *c,
+    const struct destination *d);
 /* Where refresh tokens go. */
 const char *destination_refresh_url(const struct destination *d);
 

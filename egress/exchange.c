@@ -130,14 +130,14 @@ before_send(void *arg, struct err *e)
 static int
 send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 {
-	const struct connector *c = catalogue_find(&j->x->catalogue, f->d.connector);
+	const struct connector *c = destination_connector(&j->x->catalogue, &f->d);
 	struct token_request t = { 0 };
 	struct http_request q = { .method = "POST", .url = url_of(f),
 		.before_send = before_send, .arg = j };
 	int rc;
 
 	if (c == NULL)
-		return err_name(e, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
+		return err_name(e, ERR_CONNECTOR_GONE, "connector '%s' is not in the catalogue of "
 		    "vault-egress", f->d.connector);
 	rc = flight_reserve(f, e);
 	if (rc == 0)

@@ -39,7 +39,7 @@ static int
 introspect_perform(struct job *j, struct err *e)
 {
 	const struct asking *s = j->state;
-	const struct connector *c = catalogue_find(&j->x->catalogue, s->app.d.connector);
+	const struct connector *c = destination_connector(&j->x->catalogue, &s->app.d);
 	AUTO(token_request) t = { 0 };
 	struct http_request q = { .method = "POST", .url = s->app.d.introspection_url,
 		.timeout_s = INTROSPECT_S };

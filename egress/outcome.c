@@ -324,14 +324,14 @@ int
 outcome_judge(struct egress *x, struct flight *f, const struct http_answer *a,
     struct exchange_result *ret, struct err *e)
 {
-	const struct connector *c = catalogue_find(&x->catalogue, f->d.connector);
+	const struct connector *c = destination_connector(&x->catalogue, &f->d);
 	struct facts facts = facts_of(f, c);
 	struct reply p = { 0 };
 	struct err why = { 0 };
 	int rc;
 
 	if (c == NULL) {
-		err_name(&why, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
+		err_name(&why, ERR_CONNECTOR_GONE, "connector '%s' is not in the catalogue of "
 		    "vault-egress any more", f->d.connector);
 		return postpone(ret, &why, e);
 	}

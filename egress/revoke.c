@@ -88,7 +88,7 @@ revoke_prepare(struct job *j, struct err *e)
 	if (revoke_get((struct slice){ j->body.p, j->body.len }, &q, e) != 0 ||
 	    open_tokens(j, &q, r, e) != 0)
 		return e->code;
-	r->c = catalogue_find(&j->x->catalogue, r->app.d.connector);
+	r->c = destination_connector(&j->x->catalogue, &r->app.d);
 	if (r->app.d.revocation_url[0] != '\0')
 		http_host(r->app.d.revocation_url, j->host, sizeof j->host);
 	return 0;

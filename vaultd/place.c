@@ -14,13 +14,26 @@
 #include "vaultd/vault.h"
 
 int
+place_connector(const struct vault *v, const char *id, uint32_t version,
+    const struct connector **ret, struct err *e)
+{
+	*ret = catalogue_pinned(&v->catalogue, id, version);
+	if (*ret != NULL)
+		return 0;
+	return err_name(e, ERR_CONNECTOR_GONE, "connector '%.60s' was withdrawn from the catalogue",
+	    id);
+}
+
+int
 place_object(struct request *r, struct place *p, const char *auth_type, struct err *e)
 {
+	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
 	int rc;
 
-	if (catalogue_find(&r->vault->catalogue, p->connector) == NULL)
+	if (k == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
 		    p->connector);
+	p->connector = k->id;		/* not an alias: records and policies go by the id */
 	if (p->name == NULL)
 		p->name = p->connector;
 	rc = object_find_folder(r, p->folder, &p->f, e);

@@ -18,6 +18,10 @@ struct place {
 	uint64_t	 unfinished_generation;
 };
 
+/* What an app or connection of connector ID made with VERSION goes by. Errors:
+ * ERR_CONNECTOR_GONE. */
+int place_connector(const struct vault *v, const char *id, uint32_t version,
+    const struct connector **ret, struct err *e);
 /* For verb->object: finds connector and folder, fills r->object. */
 int place_object(struct request *r, struct place *p, const char *auth_type, struct err *e);
 /* After policy: does the connector have this type, is the name free? */

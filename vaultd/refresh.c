@@ -19,6 +19,7 @@
 #include "vaultd/hsm.h"
 #include "vaultd/notice.h"
 #include "vaultd/objects.h"
+#include "vaultd/place.h"
 #include "vaultd/refresh_rules.h"
 #include "vaultd/schedule.h"
 #include "vaultd/turn.h"
@@ -176,7 +177,8 @@ note_token(const struct vault *v, const struct id *connection, struct refresh_fa
 static struct refresh_facts
 facts(const struct vault *v, const struct connection *c)
 {
-	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
+	const struct connector *k = catalogue_pinned(&v->catalogue, c->connector,
+	    c->connector_version);
 	struct refresh_facts f = { .now = clock_s(&v->clock), .lockout = v->conf.lockout_failures };
 
 	note_token(v, &c->id, &f);
@@ -401,7 +403,10 @@ static int
 may_start(struct vault *v, const struct connection *c, struct err *e)
 {
 	struct refresh_facts f = facts(v, c);
+	const struct connector *k;
 
+	if (place_connector(v, c->connector, c->connector_version, &k, e) != 0)
+		return e->code;
 	switch (refresh_may_start(c, &f)) {
 	case REFRESH_UNFINISHED:
 		return err_name(e, ERR_NOT_READY, "the sign-in of this connection was never "

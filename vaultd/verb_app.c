@@ -87,12 +87,14 @@ static int
 add_object(struct request *r, struct err *e)
 {
 	struct app_args *a = r->args;
+	const struct connector *k;
 
 	snprintf(r->object_name, sizeof r->object_name, "app %s", a->name);
 	r->object.app = a->name;
-	if (catalogue_find(&r->vault->catalogue, a->connector) == NULL)
+	if ((k = catalogue_find(&r->vault->catalogue, a->connector)) == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
 		    a->connector);
+	a->connector = k->id;		/* not an alias */
 	return 0;
 }
 

@@ -91,6 +91,18 @@ add_scopes(char *scope, size_t cap, const char *text, struct err *e)
 	return rc;
 }
 
+/* One of the connector's own, of the variables the app was registered with. */
+static int
+add_own(char *scope, size_t cap, const struct connector *k, const struct app *app,
+    const char *template, struct err *e)
+{
+	char word[512];
+
+	if (connector_expand_text(k, template, &app->vars, word, sizeof word, e) != 0)
+		return e->code;
+	return add_scope(scope, cap, word, e);
+}
+
 /* The caller's, else the policy's, else the app's, else the connector's; and always the
  * mandatory ones. */
 static int
@@ -101,7 +113,7 @@ choose_scopes(const struct begin_args *a, const struct connector *k,
 
 	*ret = '\0';
 	for (size_t i = 0; rc == 0 && i < k->nmandatory; i++)
-		rc = add_scope(ret, cap, k->scopes_mandatory[i], e);
+		rc = add_own(ret, cap, k, &a->a, k->scopes_mandatory[i], e);
 	if (a->scopes.n > 0) {
 		for (size_t i = 0; rc == 0 && i < a->scopes.n; i++)
 			rc = add_scope(ret, cap, a->scopes.v[i], e);
@@ -112,7 +124,7 @@ choose_scopes(const struct begin_args *a, const struct connector *k,
 		rc = add_scopes(ret, cap, a->a.scope, e);
 	} else {
 		for (size_t i = 0; rc == 0 && i < k->ndefault; i++)
-			rc = add_scope(ret, cap, k->scopes_default[i], e);
+			rc = add_own(ret, cap, k, &a->a, k->scopes_default[i], e);
 	}
 	return rc;
 }
@@ -154,7 +166,8 @@ choose_app(struct request *r, struct begin_args *a, const struct policy_byoa *by
 static bool
 any_port(const struct request *r, const struct begin_args *a)
 {
-	const struct connector *k = catalogue_find(&r->vault->catalogue, a->place.connector);
+	const struct connector *k = catalogue_pinned(&r->vault->catalogue, a->a.connector,
+	    a->a.connector_version);
 
 	return k != NULL && k->loopback_any_port &&
 	    strncmp(a->a.redirect_uri, "http://", 7) == 0;
@@ -228,6 +241,7 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 		if (place_connection(r, &a->place, AUTH_OAUTH2_CODE, &c, e) != 0)
 			return e->code;
 		c.app = a->a.id;
+		c.connector_version = a->a.connector_version;	/* its secrets are sealed for it */
 		snprintf(c.scope, sizeof c.scope, "%s", a->pending.scope);
 		a->pending.folder = c.folder;
 		if (object_add_connection(r->vault, &r->changes, &c, e) != 0)
@@ -304,12 +318,13 @@ static int
 begin_run(struct request *r, struct err *e)
 {
 	struct begin_args *a = r->args;
-	const struct connector *k = catalogue_find(&r->vault->catalogue, a->place.connector);
+	const struct connector *k;
 	struct policy_subject s = conn_subject(r->conn);
 	struct policy_byoa byoa;
 
 	policy_byoa(r->vault->policy, &s, a->place.connector, &byoa);
 	if (place_check(r, &a->place, e) != 0 || choose_app(r, a, &byoa, e) != 0 ||
+	    place_connector(r->vault, a->a.connector, a->a.connector_version, &k, e) != 0 ||
 	    choose_scopes(a, k, &byoa, a->pending.scope, sizeof a->pending.scope, e) != 0)
 		return e->code;
 	a->place.id = id_new();
@@ -351,11 +366,13 @@ static int
 reconnect_run(struct request *r, struct err *e)
 {
 	struct begin_args *a = r->args;
+	const struct connector *k;
 
 	if (a->t.c.auth_type != AUTH_OAUTH2_CODE)
 		return err_name(e, ERR_INVALID_PARAMETER, "a connection of type %s has no sign-in: "
 		    "delete it and create it anew", auth_type_name(a->t.c.auth_type));
-	if (object_app(r->vault, &a->t.c.app, &a->a, NULL, e) != 0)
+	if (object_app(r->vault, &a->t.c.app, &a->a, NULL, e) != 0 ||
+	    place_connector(r->vault, a->a.connector, a->a.connector_version, &k, e) != 0)
 		return e->code;
 	a->reconnect = true;
 	a->place.id = a->t.c.id;

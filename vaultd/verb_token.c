@@ -39,6 +39,7 @@ struct token_get {
 		enum auth_type	auth_type;
 		enum conn_state	state;
 		enum err_id	cause;
+		const struct connector *connector;	/* NULL: withdrawn */
 		char		name[NAME_MAX_LEN + 1], api_base[256], cause_text[160];
 	} c;
 	bool		 refreshed;		/* once per call */
@@ -92,6 +93,8 @@ token_object(struct request *r, struct err *e)
 	a->c.auth_type = t.c.auth_type;
 	a->c.state = t.c.state;
 	a->c.cause = t.c.cause;
+	a->c.connector = catalogue_pinned(&r->vault->catalogue, t.c.connector,
+	    t.c.connector_version);
 	strcpy(a->c.name, t.c.name);
 	strcpy(a->c.api_base, t.c.api_base);
 	strcpy(a->c.cause_text, t.c.cause_text);
@@ -327,6 +330,9 @@ token_run(struct request *r, struct err *e)
 
 	if (!conn_state_usable(a->c.state) && still_usable(r, e) != 0)
 		return e->code;
+	if (a->c.connector == NULL)
+		return err_name(e, ERR_CONNECTOR_GONE, "the connector of '%s' was withdrawn from the "
+		    "catalogue", a->c.name);
 	if (view(r, &v, e) != 0)
 		return e->code;
 	if (good_enough(r, &v))

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/jsonpath.h"
 #include "common/log.h"
+#include "egress/diagnose.h"
 #include "egress/egress.h"
 #include "egress/http.h"
 #include "egress/oauth.h"
@@ -128,17 +129,10 @@ probe(struct egress *x, const struct connector *c, const struct destination *d,
 	e->code = 0;
 	if (a.phase != PHASE_ANSWERED)
 		*e = a.err;
-	else if (a.status == 401 || a.status == 403)
-		err_name(e, ERR_KEY_REJECTED, "the provider refused the token (%u)", a.status);
-	else if (a.status == 429)
-		err_name(e, ERR_THROTTLED, "the provider answered 429: too many requests");
-	else if (a.status < 200 || a.status > 299)
-		err_name(e, ERR_PROVIDER_REFUSED, "the provider answered %u to a test call",
-		    a.status);
-	else if (!answer_succeeded(c, &a.body))
+	else if (diagnose_probe(&a, e) == 0 && !answer_succeeded(c, &a.body))
 		err_name(e, ERR_KEY_REJECTED, "the provider answered %u to a test call, and in it "
 		    "that the token is not good", a.status);
-	else
+	else if (e->code == 0)
 		read_account(c, &a.body, out, cap);
 	http_answer_done(&a);
 	return (int)e->code;

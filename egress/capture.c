@@ -140,8 +140,9 @@ void
 capture_callback(const struct ex_vars *parameters, const struct connector *c, struct reply *r)
 {
 	for (size_t i = 0; i < c->ncapture; i++) {
-		const char *v = c->capture[i].from_callback ?
-		    ex_var(parameters, c->capture[i].path) : NULL;
+		const char *name = c->capture[i].path + (c->capture[i].path[0] == '/'), *v;
+
+		v = c->capture[i].from_callback ? ex_var(parameters, name) : NULL;
 
 		if (v != NULL)
 			keep(&c->capture[i], v, r);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/errors.h"
 #include "egress/body.h"
@@ -57,13 +58,20 @@ by_connector(const struct sight *s)
 	    s->f->asked == ASKED_REFRESH);
 }
 
+static bool
+grant_is_gone(enum err_id id)
+{
+	return id == ERR_GRANT_REVOKED || id == ERR_GRANT_EXPIRED_IDLE ||
+	    id == ERR_GRANT_EXPIRED_ABSOLUTE;
+}
+
 /* The same word, said to the holder of a code or a password. */
 static enum err_id
 as_asked(enum err_id id, enum asked asked)
 {
-	if (id == ERR_GRANT_REVOKED && asked == ASKED_CODE)
+	if (grant_is_gone(id) && asked == ASKED_CODE)
 		return ERR_CODE_REJECTED;
-	if (id == ERR_GRANT_REVOKED && asked == ASKED_PASSWORD)
+	if (grant_is_gone(id) && asked == ASKED_PASSWORD)
 		return ERR_PASSWORD_REJECTED;
 	return id;
 }
@@ -142,4 +150,39 @@ diagnose(const struct facts *f, const struct http_answer *a, const struct reply 
 	add_details(ret);
 	if (ret->phase == PHASE_REJECTED && (s.seen & SEEN_SKEW))
 		err_wrap(&ret->err, "(clocks differ by %d s)", a->skew_s);
+}
+
+/* 401 and 403 of a key that was good once may say that it ended. */
+static bool
+says_expired(const struct http_answer *a)
+{
+	static const char word[] = "expired";
+	const char *p = (const char *)a->body.p;
+
+	for (size_t i = 0; i + sizeof word - 1 <= a->body.len; i++)
+		if (strncasecmp(p + i, word, sizeof word - 1) == 0)
+			return true;
+	return false;
+}
+
+int
+diagnose_probe(const struct http_answer *a, struct err *e)
+{
+	unsigned s = a->status;
+
+	e->code = 0;
+	if (s == 429 || (s == 503 && a->retry_after_s > 0))
+		err_name(e, ERR_THROTTLED, "the provider answered %u to a test call: too many "
+		    "requests", s);
+	else if (s >= 500)
+		err_name(e, ERR_PROVIDER_DOWN, "the provider answered %u to a test call", s);
+	else if ((s == 401 || s == 403) && says_expired(a))
+		err_name(e, ERR_KEY_EXPIRED, "the provider refused the token (%u): it ended", s);
+	else if (s == 401 || s == 403)
+		err_name(e, ERR_KEY_REJECTED, "the provider refused the token (%u)", s);
+	else if (s < 200 || s > 299)
+		err_name(e, ERR_PROVIDER_REFUSED, "the provider answered %u to a test call", s);
+	if (e->code != 0)
+		err_detail(e, "http_status", "%u", s);
+	return (int)e->code;
 }

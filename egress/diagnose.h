@@ -38,6 +38,10 @@ bool secret_is_reserved(const struct secret *secret);
 void diagnose(const struct facts *f, const struct http_answer *a, const struct reply *p,
     struct exchange_result *ret);
 
+/* The answer to a call that tries a token or key: 0, or ERR_KEY_REJECTED, ERR_KEY_EXPIRED, or why
+ * it says nothing about the key. Returns the class. */
+int diagnose_probe(const struct http_answer *a, struct err *e);
+
 /* ---- the table */
 
 enum {	/* what must hold beside the rest */

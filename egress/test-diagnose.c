@@ -37,7 +37,7 @@ static const struct seen table[] = {
 	    .id = ERR_GRANT_REVOKED },
 	{ REFR, 0, 400, AADSTS("invalid_grant", 70000), NO, .id = ERR_GRANT_REVOKED },
 	{ REFR, 0, 400, AADSTS("invalid_grant", 50173), NO, .id = ERR_GRANT_REVOKED },
-	{ REFR, 0, 400, AADSTS("invalid_grant", 700082), NO, .id = ERR_GRANT_REVOKED },
+	{ REFR, 0, 400, AADSTS("invalid_grant", 700082), NO, .id = ERR_GRANT_EXPIRED_IDLE },
 	{ REFR, 0, 400, "{\"error\":\"invalid_grant\",\"error_codes\":[50173]}", NO,
 	    .id = ERR_GRANT_REVOKED },
 	{ REFR, 0, 400, ERROR("invalid_code"), NO, .id = ERR_GRANT_REVOKED },

@@ -66,6 +66,13 @@ rename_it(struct ctl *c)
 	return r == NULL ? c->status : print_connection(c, r);
 }
 
+static void
+set_flag(struct ctl *c, json_t *p, const char *option, const char *member)
+{
+	if (ctl_option(c, option) != NULL)
+		json_object_set_new(p, member, json_true());
+}
+
 static int
 disable(struct ctl *c)
 {
@@ -88,18 +95,45 @@ enable(struct ctl *c)
 static int
 delete_it(struct ctl *c)
 {
-	json_t *r = ctl_call(c, "vaultd.Connections.Delete",
-	    json_pack("{s:s}", "connection", c->arg[0]));
+	json_t *p = json_pack("{s:s}", "connection", c->arg[0]), *r;
+	const char *revocation;
+
+	set_flag(c, p, "cascade", "cascade");
+	set_flag(c, p, "no-revoke", "no_revoke");
+	set_flag(c, p, "no-wait", "no_wait");
+	if ((r = ctl_call(c, "vaultd.Connections.Delete", p)) == NULL)
+		return c->status;
+	revocation = ctl_text(r, "revocation");
+	if (c->json)
+		ctl_dump(r);
+	else if (strcmp(revocation, "revoked") == 0)
+		printf("deleted, and revoked at the provider\n");
+	else
+		ctl_say(stdout, "deleted%s\n%s%s", strcmp(revocation, "queued") == 0 ?
+		    "; revoking is queued: `vaultctl connection deleted` shows what becomes of it" :
+		    "", ctl_text(r, "note"), *ctl_text(r, "note") ? "\n" : "");
+	json_decref(r);
+	return EX_OK;
+}
+
+static int
+deleted(struct ctl *c)
+{
+	static const char *const members[] = { "path", "deleted", "revocation", NULL };
+	static const char *const heads[] = { "CONNECTION", "DELETED", "REVOCATION", NULL };
+	json_t *r = ctl_call(c, "vaultd.Connections.Deleted", json_object()), *row;
+	size_t i;
 
 	if (r == NULL)
 		return c->status;
 	if (c->json)
 		ctl_dump(r);
-	else if (json_is_true(json_object_get(r, "revoked")))
-		printf("deleted, and revoked at the provider\n");
 	else
-		ctl_say(stdout, "deleted\n%s%s", ctl_text(r, "note"),
-		    *ctl_text(r, "note") ? "\n" : "");
+		ctl_table(json_object_get(r, "connections"), members, heads, "none was deleted lately");
+	json_array_foreach(json_object_get(r, "connections"), i, row)
+		if (!c->json && *ctl_text(row, "note") != '\0')
+			ctl_say(stdout, "\n%s (%s)\n  %s\n", ctl_text(row, "path"),
+			    ctl_text(row, "id"), ctl_text(row, "note"));
 	json_decref(r);
 	return EX_OK;
 }
@@ -144,9 +178,14 @@ const struct command commands_connection[] = {
 	    "  vaultctl connection disable shared/team/github --note 'leaked, see #12'\n", disable },
 	{ "connection enable", "CONNECTION", 1, 1, "", "hand out tokens of it again",
 	    "  vaultctl connection enable shared/team/github\n", enable },
-	{ "connection delete", "CONNECTION", 1, 1, "",
-	    "revoke it at the provider and forget it",
+	{ "connection delete", "CONNECTION", 1, 1, "cascade no-revoke no-wait",
+	    "forget it, and revoke it at the provider",
+	    "  --cascade      with the bindings of programs that lead to it\n"
+	    "  --no-revoke    forget it here alone\n"
+	    "  --no-wait      do not wait for what the provider says\n\n"
 	    "  vaultctl connection delete shared/team/github\n", delete_it },
+	{ "connection deleted", "", 0, 0, "", "what became of deleted ones at their providers",
+	    "  vaultctl connection deleted\n", deleted },
 	{ "connection create-pat", "CONNECTOR", 1, 1, "folder= name= var=* token-file=",
 	    "make one of a personal access token",
 	    "The token is read from standard input, or asked for without echo.\n"

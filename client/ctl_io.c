@@ -131,6 +131,9 @@ ctl_exit_of(const struct vaultd_error *e)
 		{ "SigninRequired", EX_RECONNECT }, { "SigninLost", EX_RECONNECT },
 		{ "ScopeInsufficient", EX_RECONNECT }, { "AccountMismatch", EX_RECONNECT },
 		{ "NotReady", EX_RECONNECT }, { "KeyRejected", EX_RECONNECT },
+		{ "ConnectionLocked", EX_RECONNECT }, { "ConnectionDeleted", EX_NOT_FOUND },
+		{ "ConnectionDisabled", EX_DENIED }, { "Immutable", EX_USE },
+		{ "IntervalRange", EX_USE },
 		{ "UserDenied", EX_ABORTED }, { "SessionExpired", EX_ABORTED },
 		{ "InvalidParameter", EX_USE }, { "NameInvalid", EX_USE },
 	};

@@ -43,8 +43,8 @@ shows() { ctl $BED_ALICE connection show "$1" | grep -qE "$2"; }	# CONNECTION PA
 	before=$(token)
 	bed_works "$before"
 	ctl $BED_ALICE connection disable openid --note 'seen in a log' >/dev/null
-	refused 1 "ConnectionDisabled" ctl $BED_ALICE --json token get openid
-	refused 1 "seen in a log" ctl $BED_ALICE token get openid
+	refused 4 "ConnectionDisabled" ctl $BED_ALICE --json token get openid
+	refused 4 "seen in a log" ctl $BED_ALICE token get openid
 	shows openid '^state +disabled$'
 	shows openid '^when enabled +connected$'
 	shows openid '^note +seen in a log$'
@@ -61,7 +61,7 @@ shows() { ctl $BED_ALICE connection show "$1" | grep -qE "$2"; }	# CONNECTION PA
 	refused 4 "conn.disable" ctl $BED_ALICE connection disable shared/team/common
 	bed_works "$(token $BED_ALICE shared/team/common)"
 	ctl $BED_BOB connection disable shared/team/common >/dev/null
-	refused 1 "is disabled" token $BED_ALICE shared/team/common
+	refused 4 "is disabled" token $BED_ALICE shared/team/common
 	ctl $BED_BOB connection enable shared/team/common >/dev/null
 	bed_works "$(token $BED_ALICE shared/team/common)"
 }

@@ -66,6 +66,8 @@ const struct conf_key config_keys[] = {
 	    "and how many of them a second; 0 does not limit" },
 	{ "refresh_background", CONF_UINT, AT(refresh_background), "256",
 	    "refreshes under way at once that nobody waits for" },
+	{ "revoke_seconds", CONF_SECONDS, AT(revoke_seconds), "24h",
+	    "how long revoking a deleted connection is tried" },
 	{ "check_policy_owner", CONF_BOOL, AT(check_policy_owner), "yes",
 	    "policy files must belong to root or this user, and to nobody else" },
 	{ "log_level", CONF_STR, AT(log_level), "info", "error, warn, info or debug" },

@@ -16,6 +16,7 @@
 #include "vaultd/dek_cache.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/revoke.h"
 #include "vaultd/schedule.h"
 #include "vaultd/session.h"
 #include "vaultd/vault.h"
@@ -60,9 +61,13 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	struct vault *v = a->vault;
 	struct connection c;
 	uint64_t generation;
+	int rc;
 
 	session_remove(ch, &a->intent.pending);
-	if (object_connection(v, &a->intent.connection, true, &c, &generation, e) != 0)
+	rc = object_connection(v, &a->intent.connection, true, &c, &generation, e);
+	if (rc == V_NOT_FOUND)
+		return revoke_take_answer(v, ch, &a->res, &a->intent, e);
+	if (rc != 0)
 		return e->code;
 	if (a->res.phase == PHASE_ANSWERED && same_account(&c, &a->res, &a->res.err) == 0) {
 		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)

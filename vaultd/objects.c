@@ -136,6 +136,19 @@ object_app(struct vault *v, const struct id *id, struct app *ret, uint64_t *ret_
 }
 
 int
+object_tombstone(struct vault *v, const struct id *id, struct tombstone *ret,
+    uint64_t *ret_generation, struct err *e)
+{
+	struct slice in;
+
+	if (tagged(v, TABLE_TOMBSTONE, id, false, "tombstone", &in, ret_generation, e) != 0)
+		return e->code;
+	if (tombstone_decode(in, ret, e) != 0)
+		return undecodable(e, "tombstone");
+	return 0;
+}
+
+int
 object_grant(struct vault *v, const struct id *connection, struct grant *ret,
     uint64_t *ret_generation, struct err *e)
 {
@@ -449,14 +462,32 @@ find_by_name(struct request *r, const char *text, bool verified, struct target *
 	return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
 }
 
+/* Who could see it is told that it was deleted. */
+static int
+deleted_or_none(struct request *r, const char *text, const struct id *id, struct err *e)
+{
+	struct tombstone t;
+	struct folder f;
+
+	if (object_tombstone(r->vault, id, &t, NULL, e) != 0 ||
+	    object_folder(r->vault, &t.folder, &f, e) != 0 || !object_may(r, ACT_CONN_VIEW, &f))
+		return no_connection(e, text);
+	err_name(e, ERR_CONNECTION_DELETED, "connection '%s' was deleted by uid %u", t.name,
+	    (unsigned)t.deleted_by);
+	err_detail(e, "connection", "%s", t.name);
+	return e->code;
+}
+
 static int
 find_by_id(struct request *r, const char *text, const struct id *id, bool verified,
     struct target *t, struct err *e)
 {
 	int rc = object_connection(r->vault, id, verified, &t->c, &t->generation, e);
 
+	if (rc == V_NOT_FOUND)
+		return deleted_or_none(r, text, id, e);
 	if (rc != 0)
-		return rc == V_NOT_FOUND ? no_connection(e, text) : rc;
+		return rc;
 	return object_folder(r->vault, &t->c.folder, &t->f, e);
 }
 

@@ -86,6 +86,25 @@ int object_rename_connection(struct vault *v, struct changes *c, struct connecti
  * entries find nothing when their time comes. On an error C is to be given up. */
 int object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e);
+/*
+ * R, of generation EXPECT, becomes the tombstone T, which is new: for everybody it is gone at once, and
+ * its name is free. What revoking needs (grant, token, keys, app) stays until object_forget_tokens(),
+ * or goes at once when T has ended. No binding may lead to it.
+ */
+int object_bury_connection(struct vault *v, struct changes *c, const struct connection *r,
+    uint64_t expect, const struct tombstone *t, struct err *e);
+/* Grant, token, keys with their counts, the use of APP: nothing can open them any more. */
+int object_forget_tokens(struct vault *v, struct changes *c, const struct id *connection,
+    const struct id *app, struct err *e);
+int object_put_tombstone(struct vault *v, struct changes *c, const struct tombstone *r,
+    uint64_t expect, struct err *e);
+/* ERR_NOT_FOUND. */
+int object_tombstone(struct vault *v, const struct id *id, struct tombstone *ret,
+    uint64_t *ret_generation, struct err *e);
+/* Does a connection that was not deleted, other than CONNECTION, have the refresh token of this
+ * fingerprint? RET may be NULL. */
+bool object_has_sibling(struct vault *v, const unsigned char fingerprint[32],
+    const struct id *connection, struct id *ret);
 int object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
     uint64_t expect, struct err *e);
 int object_put_app(struct vault *v, struct changes *c, const struct app *r,

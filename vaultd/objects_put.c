@@ -119,25 +119,143 @@ object_rename_connection(struct vault *v, struct changes *c, struct connection *
 	return object_put_connection(v, c, r, expect, e);
 }
 
-int
-object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
-    uint64_t expect, struct err *e)
-{
-	unsigned char key[KEY_MAX_LEN], use[32];
+/* ---- which connections have the same refresh token */
 
-	if (object_remove_wrap(v, c, &r->id, PURPOSE_GRANT, e) != 0 ||
-	    object_remove_wrap(v, c, &r->id, PURPOSE_RELEASE, e) != 0)
+static const unsigned char no_print[32];
+
+static struct slice
+print_key(const unsigned char fingerprint[32], const struct id *connection, unsigned char key[48])
+{
+	memcpy(key, fingerprint, 32);
+	memcpy(key + 32, connection->b, 16);
+	return (struct slice){ key, 48 };
+}
+
+/* From the grant that is stored to G (NULL: none). */
+static int
+move_print(struct vault *v, struct changes *c, const struct id *connection, const struct grant *g,
+    struct err *e)
+{
+	AUTO(grant) old = { 0 };
+	unsigned char key[48];
+
+	if (object_grant(v, connection, &old, NULL, e) != 0 && e->id != ERR_NOT_FOUND)
 		return e->code;
+	if (g != NULL && memcmp(old.fingerprint, g->fingerprint, sizeof no_print) == 0)
+		return 0;
+	if (memcmp(old.fingerprint, no_print, sizeof no_print) != 0)
+		changes_remove(c, TABLE_FINGERPRINT, print_key(old.fingerprint, connection, key),
+		    EXPECT_ANY);
+	if (g != NULL && memcmp(g->fingerprint, no_print, sizeof no_print) != 0)
+		changes_put(c, TABLE_FINGERPRINT, print_key(g->fingerprint, connection, key),
+		    EXPECT_ANY, (struct slice){ "", 0 });
+	return 0;
+}
+
+struct sibling {
+	struct vault		*vault;
+	const struct id		*of;
+	struct id		 found;
+	bool			 any;
+};
+
+static bool
+sibling_lives(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	struct sibling *s = arg;
+	struct slice in;
+	struct err e;
+
+	(void)value;
+	(void)generation;
+	if (key.len != 48)
+		return true;
+	memcpy(s->found.b, (const unsigned char *)key.p + 32, sizeof s->found.b);
+	s->any = !id_equal(&s->found, s->of) &&
+	    store_get(s->vault->store, TABLE_CONNECTION, id_key(&s->found), &in, NULL, &e) == 0;
+	return !s->any;
+}
+
+bool
+object_has_sibling(struct vault *v, const unsigned char fingerprint[32],
+    const struct id *connection, struct id *ret)
+{
+	static const struct slice start = { "", 0 };
+	struct sibling s = { .vault = v, .of = connection };
+	struct err e;
+
+	if (memcmp(fingerprint, no_print, sizeof no_print) == 0 ||
+	    store_walk(v->store, TABLE_FINGERPRINT, (struct slice){ fingerprint, 32 }, start,
+		sibling_lives, &s, &e) != 0)
+		return false;
+	if (s.any && ret != NULL)
+		*ret = s.found;
+	return s.any;
+}
+
+/* ---- the end of a connection */
+
+int
+object_forget_tokens(struct vault *v, struct changes *c, const struct id *connection,
+    const struct id *app, struct err *e)
+{
+	unsigned char use[32];
+
+	if (object_remove_wrap(v, c, connection, PURPOSE_GRANT, e) != 0 ||
+	    object_remove_wrap(v, c, connection, PURPOSE_RELEASE, e) != 0 ||
+	    move_print(v, c, connection, NULL, e) != 0)
+		return e->code;
+	if (!id_is_null(app)) {
+		struct connection r = { .id = *connection, .app = *app };
+
+		changes_remove(c, TABLE_CONNECTION_BY_APP, use_key(&r, use), EXPECT_ANY);
+	}
+	changes_remove(c, TABLE_GRANT, id_key(connection), EXPECT_ANY);
+	changes_remove(c, TABLE_RELEASE, id_key(connection), EXPECT_ANY);
+	return 0;
+}
+
+/* Of the record and its name: nobody finds it any more. */
+static void
+remove_names(struct vault *v, struct changes *c, const struct connection *r, uint64_t expect)
+{
+	unsigned char key[KEY_MAX_LEN];
+
 	notice_of_connection(v, c, r, NULL);
 	if (default_forget(v, c, r, e) != 0 || binding_unlink(v, c, &r->id, e) != 0)
 		return e->code;
 	changes_remove(c, TABLE_CONNECTION, id_key(&r->id), expect);
 	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
 	    EXPECT_ANY);
-	changes_remove(c, TABLE_CONNECTION_BY_APP, use_key(r, use), EXPECT_ANY);
-	changes_remove(c, TABLE_GRANT, id_key(&r->id), EXPECT_ANY);
-	changes_remove(c, TABLE_RELEASE, id_key(&r->id), EXPECT_ANY);
-	return 0;
+}
+
+int
+object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
+    uint64_t expect, struct err *e)
+{
+	remove_names(v, c, r, expect);
+	return object_forget_tokens(v, c, &r->id, &r->app, e);
+}
+
+int
+object_bury_connection(struct vault *v, struct changes *c, const struct connection *r,
+    uint64_t expect, const struct tombstone *t, struct err *e)
+{
+	remove_names(v, c, r, expect);
+	if (t->ended != 0 && object_forget_tokens(v, c, &r->id, &r->app, e) != 0)
+		return e->code;
+	return object_put_tombstone(v, c, t, EXPECT_ABSENT, e);
+}
+
+int
+object_put_tombstone(struct vault *v, struct changes *c, const struct tombstone *r,
+    uint64_t expect, struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+
+	if (tombstone_encode(r, &rec, e) != 0)
+		return e->code;
+	return put_tagged(v, c, TABLE_TOMBSTONE, &r->id, expect, &rec, e);
 }
 
 int
@@ -176,7 +294,7 @@ object_put_grant(struct vault *v, struct changes *c, const struct grant *r,
 	AUTO(grant) old = { 0 };
 	struct err none;
 
-	if (grant_encode(r, &rec, e) != 0)
+	if (grant_encode(r, &rec, e) != 0 || move_print(v, c, &r->connection, r, e) != 0)
 		return e->code;
 	warn_plan_grant(c, object_grant(v, &r->connection, &old, NULL, &none) == 0 ? &old : NULL, r);
 	return put_tagged(v, c, TABLE_GRANT, &r->connection, expect, &rec, e);

@@ -167,6 +167,37 @@ struct intent {
 	uint8_t		retries;		/* the one sanctioned retry is counted */
 };
 
+/* What became of a deleted connection's access at its provider; stored as numbers. */
+enum revocation {
+	REVOCATION_QUEUED,	/* it is still tried */
+	REVOCATION_DONE,	/* the provider confirmed */
+	REVOCATION_NO_WAY,	/* the provider has no endpoint for it, or it is a static secret */
+	REVOCATION_SHARED,	/* not asked for: another connection lives by the same refresh token */
+	REVOCATION_NOT_WANTED,	/* who deleted it said so */
+	REVOCATION_NOTHING,	/* it never had a token */
+	REVOCATION_GIVEN_UP,	/* the deadline passed */
+	REVOCATION_END,
+};
+/* "queued", "revoked", ... */
+const char *revocation_name(enum revocation r);
+
+/*
+ * A deleted connection. While it is QUEUED, its grant, token and keys are still there under its id;
+ * then they are gone, and this stays a while to tell.
+ */
+struct tombstone {
+	struct id	id, folder, app;
+	char		name[NAME_MAX_LEN + 1];
+	char		connector[EX_NAME];
+	uint32_t	auth_type;
+	uid_t		owner, deleted_by;
+	int64_t		deleted, deadline, ended;	/* unix s; ended 0 = queued */
+	enum revocation	revocation;
+	uint32_t	tries;
+	unsigned	cause;			/* enum err_id: why the last try failed; 0 = none */
+	char		cause_text[320];
+};
+
 /* Wraps of one DEK: n of them, one per KEK that can open it. */
 struct wraps {
 	size_t	   n;
@@ -191,6 +222,8 @@ int pending_encode(const struct pending *r, struct buf *out, struct err *e);
 int pending_decode(struct slice in, struct pending *ret, struct err *e);
 int intent_encode(const struct intent *r, struct buf *out, struct err *e);
 int intent_decode(struct slice in, struct intent *ret, struct err *e);
+int tombstone_encode(const struct tombstone *r, struct buf *out, struct err *e);
+int tombstone_decode(struct slice in, struct tombstone *ret, struct err *e);
 int wraps_encode(const struct wraps *r, struct buf *out, struct err *e);
 int wraps_decode(struct slice in, struct wraps *ret, struct err *e);
 

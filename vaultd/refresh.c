@@ -21,6 +21,7 @@
 #include "vaultd/objects.h"
 #include "vaultd/place.h"
 #include "vaultd/refresh_rules.h"
+#include "vaultd/revoke.h"
 #include "vaultd/schedule.h"
 #include "vaultd/turn.h"
 #include "vaultd/vault.h"
@@ -140,15 +141,22 @@ note_result(struct connection *c, const struct exchange_result *res, enum exchan
 }
 
 int
+refresh_store_tokens(struct vault *v, struct changes *ch, const struct connection *c,
+    const struct exchange_result *res, const struct intent *in, struct err *e)
+{
+	if (store_release(v, ch, c, res, in, e) != 0)
+		return e->code;
+	return res->grant_blob.len > 0 ? store_grant(v, ch, c, res, in, e) : 0;
+}
+
+int
 refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
     const struct exchange_result *res, const struct intent *in, struct err *e)
 {
 	bool renewable = res->grant_blob.len > 0 || in->kind == EX_REFRESH;
 	bool worked = c->state == CONN_CONNECTED;
 
-	if (store_release(v, ch, c, res, in, e) != 0)
-		return e->code;
-	if (res->grant_blob.len > 0 && store_grant(v, ch, c, res, in, e) != 0)
+	if (refresh_store_tokens(v, ch, c, res, in, e) != 0)
 		return e->code;
 	note_result(c, res, in->kind);
 	if (worked && in->kind == EX_CODE)	/* no change of state tells of it */
@@ -244,8 +252,12 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	struct connection c;
 	AUTO(grant) g = { 0 };
 	uint64_t generation;
+	int rc;
 
-	if (object_connection(v, &a->intent.connection, true, &c, &generation, e) != 0 ||
+	rc = object_connection(v, &a->intent.connection, true, &c, &generation, e);
+	if (rc == V_NOT_FOUND)
+		return revoke_take_answer(v, ch, &a->res, &a->intent, e);
+	if (rc != 0 ||
 	    object_grant(v, &c.id, &g, NULL, e) != 0)
 		return e->code;
 	if (g.version + 1 != a->intent.grant_version)

@@ -40,6 +40,10 @@ int refresh_check(struct vault *v, const struct id *connection, struct connectio
 /* Begins it; takes WAITERS when it returns 0. */
 int refresh_start(struct vault *v, const struct id *connection, void **waiters, struct err *e);
 
+/* The tokens alone: release, grant, wraps. C is not changed. */
+int refresh_store_tokens(struct vault *v, struct changes *ch, const struct connection *c,
+    const struct exchange_result *res, const struct intent *in, struct err *e);
+
 /* Records of an answer into a change set: release, grant, wraps, due; also used by the
  * code exchange. C is updated (state, cause, scope, account). */
 int refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,

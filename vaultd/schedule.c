@@ -19,6 +19,7 @@
 #include "vaultd/introspect.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/revoke.h"
 #include "vaultd/session.h"
 #include "vaultd/turn.h"
 #include "vaultd/vault.h"
@@ -181,6 +182,8 @@ moved(struct job *j)
 			connect_expire(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_INTROSPECT)
 			introspect(v, &t->due[i].id);
+		else if (t->due[i].kind == DUE_REVOKE)
+			revoke_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_REFRESH)
 			turn_due(v, &t->due[i].id);
 	}
@@ -202,6 +205,8 @@ lease_ms(struct vault *v, const struct due *d, int64_t now_ms)
 
 	if (d->kind == DUE_PENDING)	/* until it is gone: its exchange may be under way */
 		return session_load(v, &d->id, &p, &e) == 0 ? now_ms + LEASE_MS : 0;
+	if (d->kind == DUE_REVOKE)
+		return revoke_is_open(v, &d->id) ? now_ms + LEASE_MS : 0;
 	if (d->kind != DUE_REFRESH || !refresh_is_due(v, &d->id, &ends))
 		return 0;
 	left = ends * 1000 - now_ms;

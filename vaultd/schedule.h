@@ -18,7 +18,8 @@ int schedule_new(struct vault *v, struct schedule **ret, struct err *e);
 void schedule_poke(struct schedule *s);
 
 /* TABLE_DUE entries. */
-enum due_kind { DUE_REFRESH = 1, DUE_PENDING = 2, DUE_INTROSPECT = 3, DUE_WARN = 4 };
+enum due_kind { DUE_REFRESH = 1, DUE_PENDING = 2, DUE_INTROSPECT = 3, DUE_WARN = 4, DUE_REVOKE = 5,
+	DUE_CHECK = 6, DUE_IDEMPOTENCY = 7 };
 void due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind);
 /* None there is fine. */
 void due_remove(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind);

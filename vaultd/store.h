@@ -35,7 +35,7 @@ enum table {
 	TABLE_DEFAULT,			/* folder id | connector -> connection id */
 	TABLE_BINDING_BY_CONNECTION,	/* connection or folder id | binding id -> nothing */
 	TABLE_IDEMPOTENCY,		/* u32 uid | SHA-256 of the key -> what it made */
-	TABLE_TOMBSTONE,		/* connection id -> what is still to be revoked */
+	TABLE_TOMBSTONE,		/* connection id -> tombstone */
 	TABLE_FINGERPRINT,		/* of a refresh token | connection id -> nothing */
 	TABLE_EVENT,			/* u64 sequence -> event */
 	TABLE_BINDING_BY_NAME,		/* "consumer/name" -> id; with NUL | u32 uid: that user's own */

@@ -211,6 +211,63 @@ TEST(renamed_it_has_one_name_and_its_app)
 	store_close(vault.store);
 }
 
+/* Row 44: who else lives by the same refresh token is known, and only who lives. */
+TEST(connections_with_one_refresh_token_are_siblings)
+{
+	struct connection one = example(), two = example();
+	AUTO(grant) g = { .version = 1, .fingerprint = { 9, 9 } };
+	struct tombstone t = { .revocation = REVOCATION_QUEUED };
+	struct changes c = { 0 };
+	struct err e = { 0 };
+	struct id found;
+
+	fresh();
+	put_folder_and_app(&one);
+	two.folder = one.folder;
+	two.app = one.app;
+	strcpy(two.name, "two");
+	T_EQ(add(&one), 0);
+	T_EQ(add(&two), 0);
+	g.connection = one.id;
+	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ABSENT, &e), e);
+	T_EQ(apply(&c), 0);
+	T_NOT(object_has_sibling(&vault, g.fingerprint, &one.id, NULL));
+	g.connection = two.id;
+	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ABSENT, &e), e);
+	T_EQ(apply(&c), 0);
+	T_OK(object_has_sibling(&vault, g.fingerprint, &one.id, &found));
+	T_OK(id_equal(&found, &two.id));
+
+	/* Another refresh token: no longer. */
+	g.fingerprint[0] = 8;
+	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ANY, &e), e);
+	T_EQ(apply(&c), 0);
+	T_NOT(object_has_sibling(&vault, g.fingerprint, &two.id, NULL));
+	T_EQ(entries(TABLE_FINGERPRINT), 2);
+	g.fingerprint[0] = 9;
+	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ANY, &e), e);
+	T_EQ(apply(&c), 0);
+
+	/* One that is deleted is none, though its grant is still there to be revoked. */
+	t.id = two.id;
+	T_DO(object_bury_connection(&vault, &c, &two, EXPECT_ANY, &t, &e), e);
+	T_EQ(apply(&c), 0);
+	T_EQ(entries(TABLE_FINGERPRINT), 2);
+	T_NOT(object_has_sibling(&vault, g.fingerprint, &one.id, NULL));
+	T_OK(object_has_sibling(&vault, g.fingerprint, &two.id, NULL));
+	T_DO(object_forget_tokens(&vault, &c, &two.id, &two.app, &e), e);
+	T_EQ(apply(&c), 0);
+	T_EQ(entries(TABLE_FINGERPRINT), 1);
+	T_EQ(entries(TABLE_GRANT), 1);
+	T_EQ(entries(TABLE_TOMBSTONE), 1);
+	T_EQ(object_tombstone(&vault, &two.id, &t, NULL, &e), 0);
+	T_EQ(object_tombstone(&vault, &one.id, &t, NULL, &e), V_NOT_FOUND);
+
+	/* No refresh token is nobody's sibling. */
+	memset(g.fingerprint, 0, sizeof g.fingerprint);
+	T_NOT(object_has_sibling(&vault, g.fingerprint, &one.id, NULL));
+}
+
 int
 main(void)
 {

@@ -51,6 +51,29 @@ TEST(a_binding_round_trips_and_every_cut_is_refused)
 		T_EQ(binding_decode((struct slice){ rec.p, n }, &b, &e), V_CORRUPT);
 }
 
+TEST(a_tombstone_round_trips_and_every_cut_is_refused)
+{
+	struct tombstone t = { .id = { { 1 } }, .name = "git", .connector = "github",
+		.deleted = 1700000000, .deadline = 1700000900, .tries = 3, .deleted_by = 1000,
+		.revocation = REVOCATION_SHARED, .cause = ERR_PROVIDER_DOWN, .cause_text = "503" }, d;
+	AUTO(buf) b = { 0 };
+	struct err e = { 0 };
+
+	T_DO(tombstone_encode(&t, &b, &e), e);
+	T_DO(tombstone_decode(buf_slice(&b), &d, &e), e);
+	T_STR(d.name, "git");
+	T_EQ(d.deadline, 1700000900);
+	T_EQ(d.tries, 3);
+	T_EQ(d.revocation, REVOCATION_SHARED);
+	T_STR(d.cause_text, "503");
+	for (size_t n = 0; n < b.len; n++)
+		T_EQ(tombstone_decode((struct slice){ b.p, n }, &d, &e), V_CORRUPT);
+	t.revocation = REVOCATION_END;
+	buf_reset(&b);
+	T_DO(tombstone_encode(&t, &b, &e), e);
+	T_EQ(tombstone_decode(buf_slice(&b), &d, &e), V_CORRUPT);
+}
+
 /* As vaults wrote them before there was more to say. */
 TEST(a_connection_of_format_1_is_read)
 {

@@ -46,6 +46,7 @@ struct vault {
 	struct names		*names;
 	struct verified		*verified;	/* objects.c: records whose tag was checked */
 	struct hints		*hints;		/* objects.c: where names were found */
+	struct revoking		*revoking;	/* revoke.c: under way */
 	struct schedule		*schedule;	/* due index, attempts */
 	struct pacing		*pacing;	/* refreshes that wait for their turn: turn.c */
 	struct event		*turn_timer;

@@ -25,6 +25,7 @@ const struct verb *const verbs[] = {
 	&verb_connection_show,
 	&verb_connection_rename,
 	&verb_connection_delete,
+	&verb_connection_deleted,
 	&verb_connection_disable,
 	&verb_connection_enable,
 	&verb_app_add,

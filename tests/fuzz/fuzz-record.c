@@ -15,6 +15,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct app a;
 	static struct binding b;
 	static struct pending pe;
+	static struct tombstone ts;
 	struct intent in;
 	struct wraps w = { 0 };
 	struct wrap_view wv;
@@ -51,6 +52,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	case 5:
 		if (pending_decode(s, &pe, &e) == 0)
 			pending_done(&pe);
+		break;
+	case 9:
+		tombstone_decode(s, &ts, &e);
 		break;
 	case 6:
 		intent_decode(s, &in, &e);

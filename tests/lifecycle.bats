@@ -65,3 +65,13 @@ shows() { ctl $BED_ALICE connection show "$1" | grep -qE "$2"; }	# CONNECTION PA
 	ctl $BED_BOB connection enable shared/team/common >/dev/null
 	bed_works "$(token $BED_ALICE shared/team/common)"
 }
+
+@test "row 44: bindings hold a connection, and cascade takes them with it" {
+	bed_connect $BED_BOB --folder shared/team --name bound
+	ctl $BED_BOB binding create payroll/ledger --folder shared/team --connection shared/team/bound >/dev/null
+	refused 1 "1 binding of programs leads to 'bound'" ctl $BED_BOB connection delete shared/team/bound
+	bed_works "$(token $BED_ALICE shared/team/bound)"
+	ctl $BED_BOB connection delete shared/team/bound --cascade
+	refused 3 "that you may see" ctl $BED_BOB connection show shared/team/bound
+	ctl $BED_BOB binding delete payroll/ledger
+}

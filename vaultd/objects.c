@@ -141,10 +141,10 @@ object_tombstone(struct vault *v, const struct id *id, struct tombstone *ret,
 {
 	struct slice in;
 
-	if (tagged(v, TABLE_TOMBSTONE, id, false, "tombstone", &in, ret_generation, e) != 0)
+	if (object_tagged(v, TABLE_TOMBSTONE, id, false, "tombstone", &in, ret_generation, e) != 0)
 		return e->code;
 	if (tombstone_decode(in, ret, e) != 0)
-		return undecodable(e, "tombstone");
+		return object_undecodable(e, "tombstone");
 	return 0;
 }
 

@@ -216,8 +216,9 @@ object_forget_tokens(struct vault *v, struct changes *c, const struct id *connec
 }
 
 /* Of the record and its name: nobody finds it any more. */
-static void
-remove_names(struct vault *v, struct changes *c, const struct connection *r, uint64_t expect)
+static int
+remove_names(struct vault *v, struct changes *c, const struct connection *r, uint64_t expect,
+    struct err *e)
 {
 	unsigned char key[KEY_MAX_LEN];
 
@@ -227,13 +228,15 @@ remove_names(struct vault *v, struct changes *c, const struct connection *r, uin
 	changes_remove(c, TABLE_CONNECTION, id_key(&r->id), expect);
 	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
 	    EXPECT_ANY);
+	return 0;
 }
 
 int
 object_remove_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, struct err *e)
 {
-	remove_names(v, c, r, expect);
+	if (remove_names(v, c, r, expect, e) != 0)
+		return e->code;
 	return object_forget_tokens(v, c, &r->id, &r->app, e);
 }
 
@@ -241,7 +244,8 @@ int
 object_bury_connection(struct vault *v, struct changes *c, const struct connection *r,
     uint64_t expect, const struct tombstone *t, struct err *e)
 {
-	remove_names(v, c, r, expect);
+	if (remove_names(v, c, r, expect, e) != 0)
+		return e->code;
 	if (t->ended != 0 && object_forget_tokens(v, c, &r->id, &r->app, e) != 0)
 		return e->code;
 	return object_put_tombstone(v, c, t, EXPECT_ABSENT, e);

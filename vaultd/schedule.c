@@ -30,7 +30,7 @@
 #define HOUR_MS		3600000
 #define LONGEST_MS	60000	/* a timer that suspend held back: look at least this often */
 
-/* u64 ms | id | the kind of a warning, which must not stand in the place of a refresh. */
+/* u64 ms | id | the kind of a warning or a check, which must not stand in the place of a refresh. */
 #define DUE_KEY		25
 
 struct schedule {
@@ -106,7 +106,7 @@ due_key(int64_t unix_ms, const struct id *id, enum due_kind kind, unsigned char 
 		key[i] = (unsigned char)((uint64_t)unix_ms >> 8 * (7 - i));
 	memcpy(key + 8, id->b, sizeof id->b);
 	key[24] = (unsigned char)kind;
-	return (struct slice){ key, kind == DUE_WARN ? DUE_KEY : DUE_KEY - 1 };
+	return (struct slice){ key, kind == DUE_WARN || kind == DUE_CHECK ? DUE_KEY : DUE_KEY - 1 };
 }
 
 void

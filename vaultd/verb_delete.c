@@ -11,6 +11,7 @@
 #include "common/errors.h"
 #include "common/role.h"
 #include "vaultd/audit_line.h"
+#include "vaultd/bindings.h"
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/named.h"
@@ -49,28 +50,15 @@ answer(void *arg, const struct tombstone *t)
 
 /* ---- bindings */
 
-static bool
-count_binding(void *arg, struct slice key, struct slice value, uint64_t generation)
-{
-	(void)key;
-	(void)value;
-	(void)generation;
-	++*(unsigned *)arg;
-	return true;
-}
-
 static int
-refuse_bound(struct request *r, const struct id *id, struct err *e)
+refuse_bound(struct request *r, struct err *e)
 {
-	static const struct slice start = { "", 0 };
 	struct delete_args *a = r->args;
-	unsigned n = 0;
+	size_t n = a->cascade ? 0 : binding_count_of(r->vault, &a->n.t.c.id, 100);
 
-	if (store_walk(r->vault->store, TABLE_BINDING_BY_CONNECTION,
-		(struct slice){ id->b, sizeof id->b }, start, count_binding, &n, e) != 0)
-		return e->code;
-	return n == 0 ? 0 : err_name(e, ERR_IN_USE, "%u binding%s of programs lead to '%s'; "
-	    "`cascade` removes them with it", n, n == 1 ? "" : "s", a->n.t.c.name);
+	return n == 0 ? 0 : err_name(e, ERR_IN_USE, "%zu binding%s of programs lead%s to '%s'; "
+	    "cascade takes %s away with it", n, n == 1 ? "" : "s", n == 1 ? "s" : "", a->n.t.c.name,
+	    n == 1 ? "it" : "them");
 }
 
 /* ---- */
@@ -85,7 +73,7 @@ buried(struct job *j)
 	struct err e = j->err;
 
 	job_free(j);
-	if (rc == V_CONFLICT && refuse_bound(r, &id, &e) == 0)
+	if (rc == V_CONFLICT && refuse_bound(r, &e) == 0)
 		err_name(&e, ERR_CONFLICT, "it was changed by somebody else meanwhile");
 	if (rc != 0) {
 		request_resume(r, rc, &e);
@@ -105,12 +93,13 @@ delete_run(struct request *r, struct err *e)
 	struct connection *c = &a->n.t.c;
 	struct job *j;
 
-	if (named_check_revision(&a->n, e) != 0 || refuse_bound(r, &c->id, e) != 0)
+	if (named_check_revision(&a->n, e) != 0 || refuse_bound(r, e) != 0)
 		return e->code;
 	if ((j = calloc(1, sizeof *j)) == NULL)
 		return err_set(e, V_LIMIT, "out of memory");
-	changes_expect_none(&j->changes, TABLE_BINDING_BY_CONNECTION,
-	    (struct slice){ c->id.b, sizeof c->id.b });
+	if (!a->cascade)
+		changes_expect_none(&j->changes, TABLE_BINDING_BY_CONNECTION,
+		    (struct slice){ c->id.b, sizeof c->id.b });
 	if (revoke_bury(r->vault, &j->changes, c, a->n.t.generation, r->conn->peer.uid,
 		!a->no_revoke, &a->t, e) != 0) {
 		job_free(j);

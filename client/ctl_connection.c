@@ -13,7 +13,10 @@ static const char *const fields[] = { "path", "connection", "state", "state",
 	"account", "connector", "connector", "auth_type", "authentication", "app", "OAuth app",
 	"scope", "scopes", "api_base", "API base", "expires", "token ends", "refresh_token_expires",
 	"sign-in ends", "last_refresh_ok", "last renewed", "created", "created", "cause", "problem",
-	"cause_text", "what was said", "cause_time", "of", "advice", "next", "id", "id", NULL };
+	"cause_text", "what was said", "provider_code", "provider code", "provider_text",
+	"provider says", "cause_status", "HTTP status", "cause_phase", "request was",
+	"cause_time", "of", "next_try", "next try", "cause_owner", "whose move", "cause_trace",
+	"audit trace", "advice", "next", "warnings", "warning", "id", "id", NULL };
 
 static int
 print_connection(struct ctl *c, json_t *r)

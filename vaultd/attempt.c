@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/auto.h"
 #include "common/log.h"
@@ -74,6 +75,16 @@ attempt_find(struct vault *v, const struct id *connection)
 		if (id_equal(&a->intent.connection, connection))
 			return a;
 	return NULL;
+}
+
+void
+attempt_trace(const struct attempt *a, char ret[17])
+{
+	char id[ID_TEXT];
+
+	id_text(&a->intent.attempt, id);
+	memcpy(ret, id, 16);
+	ret[16] = '\0';
 }
 
 static void
@@ -175,6 +186,7 @@ attempt_start(struct attempt *a)
 {
 	AUTO(buf) rec = { 0 };
 	struct job *j = calloc(1, sizeof *j);
+	char trace[17];
 	struct err e;
 
 	if (!store_has_room(a->vault->store, ANSWER_ROOM)) {
@@ -190,8 +202,9 @@ attempt_start(struct attempt *a)
 		outcome(a, PHASE_NOT_SENT, &e);
 		return;
 	}
-	audit_line_system(&j->line, a->vault, a->ex.kind == EX_CODE ? "exchange.begin" :
-	    "refresh.begin", NULL, &a->intent.connection, NULL);
+	attempt_trace(a, trace);
+	audit_line_attempt(&j->line, a->vault, a->ex.kind == EX_CODE ? "exchange.begin" :
+	    "refresh.begin", trace, &a->intent.connection, NULL);
 	changes_put(&j->changes, TABLE_INTENT, attempt_key(a), EXPECT_ABSENT,
 	    buf_slice(&rec));
 	/* What is bought for a connection that is gone could not be stored. */
@@ -317,6 +330,7 @@ static void
 commit(struct attempt *a)
 {
 	struct job *j = calloc(1, sizeof *j);
+	char trace[17];
 	struct err e = { 0 };
 
 	if (j == NULL) {
@@ -334,8 +348,9 @@ commit(struct attempt *a)
 		a->res.err = e;
 	}
 	changes_remove(&j->changes, TABLE_INTENT, attempt_key(a), EXPECT_ANY);
-	audit_line_system(&j->line, a->vault, a->ex.kind == EX_CODE ? "exchange.end" :
-	    "refresh.end", NULL, &a->intent.connection, a->res.err.code != 0 ? &a->res.err :
+	attempt_trace(a, trace);
+	audit_line_attempt(&j->line, a->vault, a->ex.kind == EX_CODE ? "exchange.end" :
+	    "refresh.end", trace, &a->intent.connection, a->res.err.code != 0 ? &a->res.err :
 	    NULL);
 	j->has_changes = true;
 	j->owed = true;

@@ -59,5 +59,7 @@ void attempt_recover(struct attempt *a);
 void attempt_commit(struct attempt *a);
 /* Nothing to store, intent never stored: frees A. */
 void attempt_abandon(struct attempt *a);
+/* As audit names it: the first half of its id, in hex. */
+void attempt_trace(const struct attempt *a, char ret[17]);
 /* Is one under way for this connection? */
 struct attempt *attempt_find(struct vault *v, const struct id *connection);

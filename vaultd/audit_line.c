@@ -132,6 +132,21 @@ audit_line_request(struct buf *out, const struct request *r, const char *event)
 }
 
 void
+audit_line_attempt(struct buf *out, const struct vault *v, const char *action, const char *trace,
+    const struct id *id, const struct err *e)
+{
+	audit_line_time(out);
+	put_plain(out, "event", "system");
+	put_plain(out, "trace", trace);
+	put_plain(out, "action", action);
+	put_object(out, NULL, id);
+	if (v->policy != NULL)
+		put_plain(out, "policy_hash", policy_hash(v->policy));
+	put_outcome(out, e);
+	buf_add_str(out, "}\n");
+}
+
+void
 audit_line_system(struct buf *out, const struct vault *v, const char *action,
     const char *object, const struct id *id, const struct err *e)
 {

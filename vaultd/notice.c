@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/role.h"
@@ -98,14 +99,20 @@ notice_owner(const struct notice *ev)
 	return own == NULL ? "" : own;
 }
 
-const char *
-notice_advice(const struct notice *ev)
+void
+notice_advice(const struct notice *ev, char *ret, size_t cap)
 {
 	const char *own = row_of(ev->type)->advice;
+	struct err e = { 0 };
 
-	if (ev->cause != ERR_NONE)
-		return err_row(ev->cause)->advice;
-	return own == NULL ? "" : own;
+	if (ev->cause == ERR_NONE) {
+		snprintf(ret, cap, "%s", own == NULL ? "" : own);
+		return;
+	}
+	err_name(&e, ev->cause, "%s", ev->text);
+	if (ev->of == NOTICE_OF_CONNECTION)
+		err_detail(&e, "connection", "%s", ev->name);
+	advice_text(&e, ret, cap);
 }
 
 /* ---- the record */

@@ -69,7 +69,7 @@ struct notice {
 enum notice_of notice_of_type(enum notice_type t);
 /* Whose move it is, and what to do: of its cause, or else of its type; "" = nobody's. */
 const char *notice_owner(const struct notice *ev);
-const char *notice_advice(const struct notice *ev);
+void notice_advice(const struct notice *ev, char *ret, size_t cap);
 
 int notice_encode(const struct notice *ev, struct buf *out, struct err *e);
 int notice_decode(struct slice in, struct notice *ret, struct err *e);

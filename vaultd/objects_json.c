@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
 #include "vaultd/bindings.h"
 #include "vaultd/conn.h"
+#include "vaultd/explain.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
 
@@ -45,16 +47,47 @@ set_app(struct request *r, json_t *o, const struct connection *c)
 	app_done(&a);
 }
 
+/* What went wrong last, whose move it is, and what to do. */
 static void
-set_cause(json_t *o, const struct connection *c)
+set_cause(struct request *r, json_t *o, const struct connection *c)
 {
-	const char *name = c->cause == ERR_NONE ? NULL : err_row(c->cause)->name;
+	bool has = c->cause != ERR_NONE;
+	char advice[ADVICE_MAX] = "";
+	struct err e;
 
-	json_object_set_new(o, "cause", name == NULL ? json_null() : json_string(name));
+	if (has) {
+		explain(r->vault, c, &e);
+		advice_text(&e, advice, sizeof advice);
+	}
+	set_or_null(o, "cause", has ? err_row(c->cause)->name : "");
 	set_or_null(o, "cause_text", c->cause_text);
 	set_int(o, "cause_time", c->cause_time);
-	json_object_set_new(o, "advice",
-	    name == NULL ? json_null() : json_string(err_row(c->cause)->advice));
+	set_or_null(o, "cause_owner", has ? err_owner_name(err_row(c->cause)->owner) : "");
+	set_or_null(o, "cause_phase", has ? phase_name(c->cause_phase) : "");
+	json_object_set_new(o, "cause_status", c->cause_status == 0 ? json_null() :
+	    json_integer(c->cause_status));
+	set_or_null(o, "provider_code", c->cause_code);
+	set_or_null(o, "provider_text", c->cause_provider_text);
+	set_or_null(o, "cause_trace", c->cause_trace);
+	set_int(o, "cause_generation", (int64_t)c->cause_generation);
+	set_or_null(o, "advice", advice);
+	set_int(o, "failures", c->failures);
+	set_int(o, "next_try", has ? clock_shown(&r->vault->clock, explain_next_try(r->vault, c)) : 0);
+}
+
+/* What works, and will not for long, or not for all. */
+static void
+set_warnings(struct request *r, json_t *o, const struct connection *c)
+{
+	json_t *texts = json_array();
+	int skew = c->skew_s < 0 ? -c->skew_s : c->skew_s;
+
+	(void)r;
+	if (skew > SKEW_MAX_S)
+		json_array_append_new(texts, json_sprintf("this machine's clock is %s the provider's by "
+		    "%d s: have an operator set it (NTP)", c->skew_s < 0 ? "ahead of" : "behind", skew));
+	set_int(o, "skew_s", c->skew_s);
+	json_object_set_new(o, "warnings", texts);
 }
 
 static int64_t
@@ -123,7 +156,8 @@ object_connection_json(struct request *r, const struct target *t)
 	set_or_null(o, "disabled_note", c->disabled_note);
 	json_object_set_new(o, "disabled_by", c->state == CONN_DISABLED ?
 	    json_integer(c->disabled_by) : json_null());
-	set_cause(o, c);
+	set_cause(r, o, c);
+	set_warnings(r, o, c);
 	set_int(o, "revision", (int64_t)t->generation);
 	return o;
 }

@@ -82,6 +82,7 @@ struct grant {
 	unsigned char	fingerprint[32];
 	int64_t		obtained, refresh_expires;	/* unix s; 0 = unknown */
 	struct buf	blob;			/* sealed */
+	int64_t		signed_in;		/* since format 2: the sign-in it began with; 0 = unknown */
 };
 void grant_done(struct grant *g);
 

@@ -8,7 +8,8 @@
 #include "vaultd/record.h"
 #include "vaultd/record_part.h"
 
-#define FORMAT 1		/* of grants and releases */
+#define FORMAT 1		/* of releases */
+#define FORMAT_GRANT 2
 #define FORMAT_CONNECTION 2
 #define SINCE_2 offsetof(struct connection, description)
 
@@ -165,7 +166,7 @@ grant_encode(const struct grant *r, struct buf *out, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 
-	msg_put_u8(&m, FORMAT);
+	msg_put_u8(&m, FORMAT_GRANT);
 	msg_put_id(&m, &r->connection);
 	msg_put_id(&m, &r->app);
 	msg_put_u64(&m, r->version);
@@ -174,6 +175,7 @@ grant_encode(const struct grant *r, struct buf *out, struct err *e)
 	record_put_time(&m, r->obtained);
 	record_put_time(&m, r->refresh_expires);
 	msg_put_slice(&m, buf_slice(&r->blob));
+	record_put_time(&m, r->signed_in);
 	return record_encoded(&m, out, e);
 }
 
@@ -181,8 +183,8 @@ int
 grant_decode(struct slice in, struct grant *ret, struct err *e)
 {
 	struct msg m;
+	unsigned format = record_start(&m, in, FORMAT_GRANT);
 
-	record_start(&m, in, FORMAT);
 	ret->connection = msg_get_id(&m);
 	ret->app = msg_get_id(&m);
 	ret->version = msg_get_u64(&m);
@@ -191,6 +193,7 @@ grant_decode(struct slice in, struct grant *ret, struct err *e)
 	ret->obtained = record_get_time(&m);
 	ret->refresh_expires = record_get_time(&m);
 	record_get_buf(&m, &ret->blob);
+	ret->signed_in = format >= 2 ? record_get_time(&m) : 0;
 	if (msg_end(&m, "grant record", e) == 0)
 		return 0;
 	grant_done(ret);

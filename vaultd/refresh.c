@@ -16,6 +16,7 @@
 #include "vaultd/connect.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
+#include "vaultd/explain.h"
 #include "vaultd/hsm.h"
 #include "vaultd/notice.h"
 #include "vaultd/objects.h"
@@ -94,6 +95,35 @@ store_release(struct vault *v, struct changes *ch, const struct connection *c,
 	return object_put_release(v, ch, &r, generation, e);
 }
 
+/* As the provider says, or else as its connector does of every sign-in. */
+static int64_t
+refresh_end(const struct vault *v, const struct connection *c, const struct exchange_result *res,
+    const struct intent *in, int64_t signed_in)
+{
+	const struct connector *k = catalogue_pinned(&v->catalogue, c->connector,
+	    c->connector_version);
+
+	if (res->refresh_expires_in_s != 0)
+		return in->t0 + res->refresh_expires_in_s;
+	return k == NULL || k->refresh_absolute_s == 0 ? 0 : signed_in + k->refresh_absolute_s;
+}
+
+/* The refresh token stays, and the provider says anew when it ends. */
+static int
+store_end(struct vault *v, struct changes *ch, const struct connection *c,
+    const struct exchange_result *res, const struct intent *in, struct err *e)
+{
+	AUTO(grant) g = { 0 };
+	uint64_t generation;
+
+	if (res->refresh_expires_in_s == 0)
+		return 0;
+	if (object_grant(v, &c->id, &g, &generation, e) != 0)
+		return e->id == ERR_NOT_FOUND ? 0 : (int)e->code;
+	g.refresh_expires = in->t0 + res->refresh_expires_in_s;
+	return object_put_grant(v, ch, &g, generation, e);
+}
+
 static int
 store_grant(struct vault *v, struct changes *ch, const struct connection *c,
     const struct exchange_result *res, const struct intent *in, struct err *e)
@@ -109,8 +139,9 @@ store_grant(struct vault *v, struct changes *ch, const struct connection *c,
 	g.version = in->grant_version;
 	g.instance = v->instance;
 	g.obtained = in->t0;
-	g.refresh_expires =
-	    res->refresh_expires_in_s == 0 ? 0 : in->t0 + res->refresh_expires_in_s;
+	if (in->kind != EX_REFRESH || g.signed_in == 0)
+		g.signed_in = in->kind != EX_REFRESH ? in->t0 : c->created;
+	g.refresh_expires = refresh_end(v, c, res, in, g.signed_in);
 	memcpy(g.fingerprint, res->fingerprint, sizeof g.fingerprint);
 	if (!buf_add(&g.blob, res->grant_blob.p, res->grant_blob.len))
 		return err_set(e, V_LIMIT, "out of memory");
@@ -124,13 +155,14 @@ note_result(struct connection *c, const struct exchange_result *res, enum exchan
 {
 	conn_state_apply(c, kind == EX_REFRESH ? CONN_RENEWED : CONN_SIGNED_IN, wall_seconds());
 	c->cause = ERR_NONE;
-	c->cause_text[0] = '\0';
-	c->cause_time = 0;
+	refresh_clear_cause(c);
 	c->failures = 0;
 	c->ambiguous = 0;
 	c->retry_at = 0;
 	c->ambiguous_since = 0;
 	c->updated = c->last_refresh_ok = wall_seconds();
+	if (res->http_status != 0)
+		c->skew_s = res->skew_s;
 	if (res->scope[0] != '\0')
 		snprintf(c->scope, sizeof c->scope, "%s", res->scope);
 	if (res->account[0] != '\0')
@@ -146,7 +178,8 @@ refresh_store_tokens(struct vault *v, struct changes *ch, const struct connectio
 {
 	if (store_release(v, ch, c, res, in, e) != 0)
 		return e->code;
-	return res->grant_blob.len > 0 ? store_grant(v, ch, c, res, in, e) : 0;
+	return res->grant_blob.len > 0 ? store_grant(v, ch, c, res, in, e) :
+	    store_end(v, ch, c, res, in, e);
 }
 
 int
@@ -179,17 +212,32 @@ note_token(const struct vault *v, const struct id *connection, struct refresh_fa
 	    !release_view(in, &view))
 		return;
 	f->expires = view.expires;
+	f->generation = view.generation;
 	f->alive = view.expires == 0 || view.expires > f->now;
 }
 
-static struct refresh_facts
-facts(const struct vault *v, const struct connection *c)
+/* Records carry the number of the commit that wrote them: C's is the one of its failure, or later. */
+static bool
+app_changed(const struct vault *v, const struct connection *c)
+{
+	struct slice key = { c->id.b, sizeof c->id.b }, app = { c->app.b, sizeof c->app.b }, in;
+	uint64_t failed, changed;
+	struct err e;
+
+	return c->cause != ERR_NONE && err_row(c->cause)->owner == OWNER_ADMIN &&
+	    store_get(v->store, TABLE_CONNECTION, key, &in, &failed, &e) == 0 &&
+	    store_get(v->store, TABLE_APP, app, &in, &changed, &e) == 0 && changed > failed;
+}
+
+struct refresh_facts
+refresh_facts_of(const struct vault *v, const struct connection *c)
 {
 	const struct connector *k = catalogue_pinned(&v->catalogue, c->connector,
 	    c->connector_version);
 	struct refresh_facts f = { .now = clock_s(&v->clock), .lockout = v->conf.lockout_failures };
 
 	note_token(v, &c->id, &f);
+	f.app_changed = app_changed(v, c);
 	if (k != NULL) {
 		f.reuse_harmless = k->refresh != REFRESH_ROTATING || k->refresh_reuse_harmless;
 		f.reuse_grace_s = k->refresh_reuse_grace_s;
@@ -205,7 +253,7 @@ refresh_introspected(struct vault *v, struct changes *ch, struct connection *c, 
     struct err *e)
 {
 	struct exchange_result res = { 0 };
-	struct refresh_facts f = facts(v, c);
+	struct refresh_facts f = refresh_facts_of(v, c);
 	int64_t certain = c->ambiguous_since + REFRESH_STILL_COMING_S;
 
 	if (!active) {
@@ -223,22 +271,39 @@ refresh_introspected(struct vault *v, struct changes *ch, struct connection *c, 
 
 /* ---- one refresh */
 
+/* What the provider said, with what the vault knows besides. */
+static void
+judge(struct attempt *a, struct connection *c)
+{
+	struct diagnose_facts f;
+	enum err_id is;
+
+	if (a->res.http_status != 0)
+		c->skew_s = a->res.skew_s;
+	f = explain_facts(a->vault, c, clock_s(&a->vault->clock));
+	is = diagnose(a->res.err.id, &f);
+	if (is == ERR_GRANT_LOST_IN_TRANSIT && is != a->res.err.id)
+		err_name(&a->res.err, is, "the provider answered a refresh, the answer was lost, and "
+		    "the refresh token was spent by it");
+	else if (is != a->res.err.id)
+		err_rename(&a->res.err, is);
+}
+
 /* It did not bring a token: into C, and when it is tried again. */
 static void
 note_outcome(struct attempt *a, struct changes *ch, struct connection *c)
 {
-	struct refresh_facts f = facts(a->vault, c);
+	struct refresh_facts f = refresh_facts_of(a->vault, c);
 	bool ambiguous = a->res.phase == PHASE_AMBIGUOUS;
 	int64_t due;
 
 	if (ambiguous) {
 		refresh_note_ambiguous(c, &a->intent, &a->res, &f);
 	} else {
-		if (c->ambiguous_since != 0 && a->res.err.id == ERR_GRANT_REVOKED)
-			err_name(&a->res.err, ERR_GRANT_LOST_IN_TRANSIT, "the provider answered a "
-			    "refresh, the answer was lost, and the refresh token was spent by it");
+		judge(a, c);
 		refresh_note_failure(c, &a->res, &f);
 	}
+	attempt_trace(a, c->cause_trace);
 	if ((due = refresh_next_try(c, &f)) != 0)
 		due_put(ch, due, &c->id, DUE_REFRESH);
 	if (ambiguous && refresh_is_last_try(c, &f))
@@ -260,8 +325,12 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	if (rc != 0 ||
 	    object_grant(v, &c.id, &g, NULL, e) != 0)
 		return e->code;
-	if (g.version + 1 != a->intent.grant_version)
-		return 0;	/* a reconnect was faster: its grant wins, this answer goes */
+	if (g.version + 1 != a->intent.grant_version) {
+		/* A reconnect was faster: its grant wins, this answer goes, and whatever it said is
+		 * not said of the one that there is now. */
+		a->res.err = (struct err){ 0 };
+		return 0;
+	}
 	if (a->res.phase == PHASE_ANSWERED) {
 		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)
 			return e->code;
@@ -356,14 +425,14 @@ static bool
 is_suspect(const struct vault *v, const struct connection *c, const struct grant *g)
 {
 	return !v->adopted && !id_equal(&g->instance, &v->instance) &&
-	    !facts(v, c).reuse_harmless;
+	    !refresh_facts_of(v, c).reuse_harmless;
 }
 
 static int
 load(struct attempt *a, const struct connection *c, struct err *e)
 {
 	struct vault *v = a->vault;
-	struct refresh_facts f = facts(v, c);
+	struct refresh_facts f = refresh_facts_of(v, c);
 	AUTO(grant) g = { 0 };
 	AUTO(release) r = { 0 };
 	AUTO(app) app = { 0 };
@@ -397,24 +466,25 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 	return 0;
 }
 
-/* The cause as the error it was, for those who ask while nothing new can be tried. */
+/* Why there is nothing new to try, for those who ask. */
 static int
-cause_error(const struct connection *c, struct err *e)
+cause_error(struct vault *v, const struct connection *c, struct err *e)
 {
 	if (conn_state_refuse(c, e) != 0)
 		return e->code;
-	if (c->cause == ERR_NONE)
-		err_name(e, ERR_SIGNIN_REQUIRED, "the sign-in of this connection has ended");
-	else
-		err_name(e, c->cause, "%s", c->cause_text);
-	err_detail(e, "connection", "%s", c->name);
+	if (c->cause != ERR_NONE) {
+		explain(v, c, e);
+		return e->code;
+	}
+	err_name(e, ERR_SIGNIN_REQUIRED, "the sign-in of this connection has ended");
+	explain_add(v, c, e);
 	return e->code;
 }
 
 static int
 may_start(struct vault *v, const struct connection *c, struct err *e)
 {
-	struct refresh_facts f = facts(v, c);
+	struct refresh_facts f = refresh_facts_of(v, c);
 	const struct connector *k;
 
 	if (place_connector(v, c->connector, c->connector_version, &k, e) != 0)
@@ -424,7 +494,7 @@ may_start(struct vault *v, const struct connection *c, struct err *e)
 		return err_name(e, ERR_NOT_READY, "the sign-in of this connection was never "
 		    "finished");
 	case REFRESH_NOT_NOW:
-		return cause_error(c, e);
+		return cause_error(v, c, e);
 	case REFRESH_MAY:
 		break;
 	}

@@ -34,6 +34,10 @@ int64_t refresh_due_ms(int64_t obtained, int64_t lifetime);
 /* Is it time to renew the token of CONNECTION? RET_ENDS: unix s, 0 = it does not. */
 bool refresh_is_due(struct vault *v, const struct id *connection, int64_t *ret_ends);
 
+/* What the rules (refresh_rules.h) judge C by. */
+struct refresh_facts;
+struct refresh_facts refresh_facts_of(const struct vault *v, const struct connection *c);
+
 /* Of turn.c. May a refresh of CONNECTION begin now? Into RET. Errors: why not. */
 int refresh_check(struct vault *v, const struct id *connection, struct connection *ret,
     struct err *e);

@@ -11,6 +11,7 @@
 #define THROTTLED_S		60	/* when the provider does not say for how long */
 #define RETRY_AFTER_MAX_S	3600
 #define STRIKE_SPACING_S	60
+#define APP_AGAIN_S		3600
 #define NEVER			INT64_MAX
 
 /* ---- of a token that lives */
@@ -67,6 +68,24 @@ refresh_is_last_try(const struct connection *c, const struct refresh_facts *f)
 	return c->ambiguous_since != 0 && !refresh_reuse_is_safe(c, f);
 }
 
+/* Certain until the app's owner does something, here or at the provider. */
+static bool
+needs_app_owner(enum err_id id)
+{
+	switch (id) {
+	case ERR_CLIENT_SECRET_WRONG:
+	case ERR_CLIENT_SECRET_EXPIRED:
+	case ERR_CLIENT_AUTH_ENCODING:
+	case ERR_GRANT_TYPE_NOT_ALLOWED:
+	case ERR_SCOPE_INVALID:
+	case ERR_CERT_EXPIRED:
+	case ERR_CERT_REJECTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /*
  * Not before this (unix s) may anybody try; 0 = at once. The one place that says so: who asks is
  * let in by it, and the scheduler waits at least for it.
@@ -86,6 +105,10 @@ not_before(const struct connection *c, const struct refresh_facts *f)
 		return 0;
 	if (c->retry_at != 0)
 		return c->retry_at;
+	if (c->cause == ERR_PROVIDER_REFUSED)	/* the next one counts */
+		return c->cause_time + STRIKE_SPACING_S;
+	if (needs_app_owner(c->cause))		/* whoever asks: nothing has changed */
+		return f->app_changed ? 0 : c->cause_time + APP_AGAIN_S;
 	return c->cause_time + refresh_backoff_s(c->failures) / 2;
 }
 
@@ -203,6 +226,31 @@ retry_at(const struct exchange_result *res, int64_t now)
 }
 
 void
+refresh_clear_cause(struct connection *c)
+{
+	c->cause = ERR_NONE;
+	c->cause_time = 0;
+	c->cause_phase = 0;
+	c->cause_status = 0;
+	c->cause_generation = 0;
+	c->cause_text[0] = c->cause_code[0] = c->cause_provider_text[0] = c->cause_trace[0] = '\0';
+}
+
+void
+refresh_note_cause(struct connection *c, const struct exchange_result *res, int64_t now)
+{
+	c->cause = res->err.id != ERR_NONE ? res->err.id : ERR_INTERNAL;
+	c->cause_time = now;
+	c->cause_phase = res->phase;
+	c->cause_status = (uint16_t)res->http_status;
+	snprintf(c->cause_text, sizeof c->cause_text, "%.*s", (int)sizeof c->cause_text - 1,
+	    res->err.text);
+	snprintf(c->cause_code, sizeof c->cause_code, "%s", res->provider_code);
+	snprintf(c->cause_provider_text, sizeof c->cause_provider_text, "%.*s",
+	    (int)sizeof c->cause_provider_text - 1, res->provider_text);
+}
+
+void
 refresh_note_failure(struct connection *c, const struct exchange_result *res,
     const struct refresh_facts *f)
 {
@@ -210,12 +258,9 @@ refresh_note_failure(struct connection *c, const struct exchange_result *res,
 	enum verdict verdict = verdict_of(c, e->id, f->now);
 	bool struck = e->id == ERR_PROVIDER_REFUSED && c->cause == e->id && verdict == TRANSIENT;
 
-	c->cause = e->id != ERR_NONE ? e->id : ERR_INTERNAL;
-	snprintf(c->cause_text, sizeof c->cause_text, "%.*s", (int)sizeof c->cause_text - 1,
-	    e->text);
+	refresh_note_cause(c, res, struck ? c->cause_time : f->now);	/* strikes: from the first */
+	c->cause_generation = f->generation;
 	c->updated = f->now;
-	if (!struck)
-		c->cause_time = f->now;		/* strikes are spaced from the first */
 	c->failures++;
 	c->retry_at = retry_at(res, f->now);
 	if (says_nothing_certain(e->id))

@@ -27,6 +27,8 @@ struct refresh_facts {
 	int64_t		now;		/* unix s */
 	bool		alive;		/* there is an access token that can still be used */
 	int64_t		expires;	/* its end, unix s; 0 = it has none, or there is none */
+	uint64_t	generation;	/* of it */
+	bool		app_changed;	/* the app was, since C failed */
 	/* of the connector */
 	bool		reuse_harmless;	/* an old refresh token stays good */
 	uint32_t	reuse_grace_s;	/* or does for so long */
@@ -67,6 +69,11 @@ int64_t refresh_retry_after_s(const struct exchange_result *res);
 
 /* A failure that says nothing about the connection: our own helpers, disk, or order. */
 bool refresh_is_local(enum err_id id);
+
+/* All that C says of its last failure, but for how often and since when: gone. */
+void refresh_clear_cause(struct connection *c);
+/* What RES says of a failure, as it is: into C. */
+void refresh_note_cause(struct connection *c, const struct exchange_result *res, int64_t now);
 
 /* RES failed, and it is known how: into C. */
 void refresh_note_failure(struct connection *c, const struct exchange_result *res,

@@ -1,6 +1,7 @@
 /* Rows 46 and 83: which event a change of a connection or app is. */
 #include "tests/unit.h"
 
+#include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
 #include "vaultd/notice.h"
@@ -160,6 +161,7 @@ TEST(row_83_a_lost_grant_says_why_and_whose_move_it_is)
 {
 	struct connection r;
 	struct notice n;
+	char advice[ADVICE_MAX];
 
 	fresh();
 	r = example(CONN_CONNECTED);
@@ -171,7 +173,9 @@ TEST(row_83_a_lost_grant_says_why_and_whose_move_it_is)
 	T_EQ(n.cause, ERR_GRANT_REVOKED);
 	T_STR(n.text, "invalid_grant");
 	T_STR(notice_owner(&n), "caller");
-	T_NOT(notice_advice(&n)[0] == '\0');
+	notice_advice(&n, advice, sizeof advice);
+	T_HAS(advice, r.name);
+	T_OK(strchr(advice, '{') == NULL);
 	done();
 }
 

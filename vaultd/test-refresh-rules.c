@@ -37,7 +37,24 @@ static const struct rule rules[] = {
 	    .cause = ERR_GRANT_REVOKED, .failures = 1, .retry_at = T - 500 },
 	    { DEAD_TOKEN, .reuse_harmless = true }, REFRESH_NOT_NOW, NEVER, false },
 	{ "degraded is tried again", { .state = CONN_DEGRADED, .failures = 1,
+	    .cause = ERR_PROVIDER_DOWN, .cause_time = T - 100 }, { DEAD_TOKEN },
+	    REFRESH_MAY, 4, false },
+
+	/* one attempt after a certain no, until something changes; one after an unclear one */
+	{ "the app's secret is wrong", { .state = CONN_DEGRADED, .failures = 1,
 	    .cause = ERR_CLIENT_SECRET_WRONG, .cause_time = T - 100 }, { DEAD_TOKEN },
+	    REFRESH_NOT_NOW, 3500, false },
+	{ "the app's secret was wrong", { .state = CONN_DEGRADED, .failures = 1,
+	    .cause = ERR_CLIENT_SECRET_WRONG, .cause_time = T - 100 }, { DEAD_TOKEN,
+	    .app_changed = true }, REFRESH_MAY, 4, false },
+	{ "an hour later", { .state = CONN_DEGRADED, .failures = 1,
+	    .cause = ERR_CLIENT_SECRET_WRONG, .cause_time = T - 3600 }, { DEAD_TOKEN },
+	    REFRESH_MAY, 4, false },
+	{ "refused, nobody knows why", { .state = CONN_CONNECTED, .failures = 1,
+	    .cause = ERR_PROVIDER_REFUSED, .cause_time = T - 59 }, { ENDS(600) },
+	    REFRESH_NOT_NOW, 4, false },
+	{ "the second strike", { .state = CONN_CONNECTED, .failures = 1,
+	    .cause = ERR_PROVIDER_REFUSED, .cause_time = T - 60 }, { ENDS(600) },
 	    REFRESH_MAY, 4, false },
 
 	/* backoff, by cause_time and failures */

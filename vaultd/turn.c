@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/role.h"
 #include "vaultd/attempt.h"
+#include "vaultd/explain.h"
 #include "vaultd/objects.h"
 #include "vaultd/pacing.h"
 #include "vaultd/refresh.h"
@@ -38,27 +39,19 @@ hashed(const char *a, const char *b, struct id *ret)
 	memcpy(ret->b, h, sizeof ret->b);
 }
 
-static void
-host_of(const char *url, char *ret, size_t cap)
-{
-	const char *at = strstr(url, "://");
-
-	at = at == NULL ? url : at + 3;
-	snprintf(ret, cap, "%.*s", (int)strcspn(at, "/?#"), at);
-}
-
 /* Two registrations of one client at one host are one client to the provider. */
 static int
 client_of(struct vault *v, const struct connection *c, struct pacing_client *ret, struct err *e)
 {
-	const struct connector *k = catalogue_find(&v->catalogue, c->connector);
+	const struct connector *k = catalogue_pinned(&v->catalogue, c->connector,
+	    c->connector_version);
 	AUTO(app) app = { 0 };
 	char host[256];
 
 	*ret = (struct pacing_client){ 0 };
 	if (object_app(v, &c->app, &app, NULL, e) != 0)
 		return e->code;
-	host_of(app.token_url, host, sizeof host);
+	explain_host(app.token_url, host, sizeof host);
 	hashed(host, "", &ret->host);
 	hashed(host, app.client_id, &ret->key);
 	if (k != NULL) {
@@ -71,7 +64,8 @@ client_of(struct vault *v, const struct connection *c, struct pacing_client *ret
 /* ---- wanted */
 
 static int
-left_alone(enum pacing_block why, const struct connection *c, int64_t ms, struct err *e)
+left_alone(struct vault *v, enum pacing_block why, const struct connection *c, int64_t ms,
+    struct err *e)
 {
 	char span[32];
 
@@ -85,8 +79,8 @@ left_alone(enum pacing_block why, const struct connection *c, int64_t ms, struct
 	else
 		err_name(e, ERR_THROTTLED, "as many tokens were renewed with this OAuth app as its "
 		    "provider allows: the next try is in %s", span);
-	err_detail(e, "connection", "%s", c->name);
 	err_detail(e, "next_try", "in %s", span);
+	explain_add(v, c, e);
 	return e->code;
 }
 
@@ -101,7 +95,7 @@ may_ask(struct vault *v, const struct id *connection, struct pacing_client *ret,
 		return e->code;
 	why = pacing_blocked(v->pacing, ret, now, &until);
 	if (why != PACING_FREE && until > now + PATIENCE_MS)
-		return left_alone(why, &c, until - now, e);
+		return left_alone(v, why, &c, until - now, e);
 	return 0;
 }
 

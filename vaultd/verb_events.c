@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
 #include "vaultd/conn.h"
@@ -122,7 +123,7 @@ notice_json(const struct request *r, const struct notice *n, uint64_t sequence)
 {
 	static const char *const words[] = { "vault", "policy", "app", "connection" };
 	json_t *o = json_object();
-	char id[ID_TEXT] = "";
+	char id[ID_TEXT] = "", advice[ADVICE_MAX];
 
 	if (!id_is_null(&n->id))
 		id_text(&n->id, id);
@@ -139,7 +140,8 @@ notice_json(const struct request *r, const struct notice *n, uint64_t sequence)
 	set_text(o, "cause", n->cause == ERR_NONE ? "" : err_row(n->cause)->name);
 	set_text(o, "text", n->text);
 	set_text(o, "owner", notice_owner(n));
-	set_text(o, "advice", notice_advice(n));
+	notice_advice(n, advice, sizeof advice);
+	set_text(o, "advice", advice);
 	json_object_set_new(o, "deadline", json_integer(n->deadline));
 	return o;
 }

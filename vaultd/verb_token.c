@@ -17,6 +17,7 @@
 #include "common/role.h"
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
+#include "vaultd/explain.h"
 #include "vaultd/fragment.h"
 #include "vaultd/hsm.h"
 #include "vaultd/objects.h"
@@ -101,6 +102,18 @@ token_object(struct request *r, struct err *e)
 	return 0;
 }
 
+/* What went wrong, and what the caller is to do about it. */
+static void
+explain_to(struct request *r, struct err *e)
+{
+	const struct token_get *a = r->args;
+	struct connection c;
+	struct err ignored;
+
+	if (object_connection(r->vault, &a->c.id, true, &c, NULL, &ignored) == 0)
+		explain_add(r->vault, &c, e);
+}
+
 static int
 view(struct request *r, struct release_view *ret, struct err *e)
 {
@@ -108,8 +121,11 @@ view(struct request *r, struct release_view *ret, struct err *e)
 	struct slice key = { a->c.id.b, sizeof a->c.id.b }, in;
 	int rc = store_get(r->vault->store, TABLE_RELEASE, key, &in, NULL, e);
 
-	if (rc == V_NOT_FOUND && a->c.cause != ERR_NONE)
-		return err_name(e, a->c.cause, "%s", a->c.cause_text);
+	if (rc == V_NOT_FOUND && a->c.cause != ERR_NONE) {
+		err_name(e, a->c.cause, "%s", a->c.cause_text);
+		explain_to(r, e);
+		return e->code;
+	}
 	if (rc == V_NOT_FOUND)
 		return err_name(e, ERR_NOT_READY, "connection '%s' has no token yet: its sign-in "
 		    "was never finished", a->c.name);
@@ -297,7 +313,7 @@ refreshed(void *arg, int rc, const struct err *why)
 	    (uint64_t)a->refused_generation == v.generation))) {
 		struct err cause = *why;
 
-		err_detail(&cause, "connection", "%s", a->c.name);
+		explain_to(r, &cause);
 		request_resume(r, rc, &cause);
 		return;
 	}

@@ -64,6 +64,10 @@ const struct command *command_find(int argc, char **argv, size_t *words);
 const char *command_option(const struct command *k, const char *name, size_t n);
 
 /* Commands in files of their own; ctl_complete() is for the shell. */
+int ctl_app_key(struct ctl *c);
+int ctl_app_set_certificate(struct ctl *c);
+/* Adds what the options say of a key for an OAuth app to P. EX_USE or EX_FAILED: said why. */
+int ctl_app_key_options(struct ctl *c, json_t *p);
 int ctl_complete(struct ctl *c, int argc, char **argv);
 int ctl_check_policy(struct ctl *c);
 int ctl_check_connectors(struct ctl *c);

@@ -12,7 +12,8 @@ static const char *const fields[] = { "name", "OAuth app", "connector", "connect
 	"client_id", "client id", "redirect_uri", "redirect URI", "scopes", "scopes",
 	"variables", "variables", "authorization_url", "sign-in at", "token_url", "tokens from",
 	"issuer", "issuer", "owner", "owner", "purpose", "purpose", "created", "created",
-	"rotate_by", "rotate by", "id", "id", NULL };
+	"rotate_by", "rotate by", "key_kind", "key in the HSM", "kid", "key id (kid)",
+	"certificate_expires", "certificate ends", "id", "id", NULL };
 
 static int
 print_app(struct ctl *c, json_t *r)
@@ -76,11 +77,25 @@ add_parameters(struct ctl *c)
 	return NULL;
 }
 
+/* An app that signs has a secret only where somebody says so. */
+static bool
+wants_secret(const struct ctl *c)
+{
+	const char *auth = ctl_option(c, "client-auth");
+
+	if (ctl_option(c, "secret-file") != NULL)
+		return true;
+	return ctl_option(c, "public") == NULL && ctl_option(c, "key") == NULL &&
+	    ctl_option(c, "import-key") == NULL && (auth == NULL ||
+	    (strcmp(auth, "private_key_jwt") != 0 && strcmp(auth, "tls_client_auth") != 0));
+}
+
 static int
 add(struct ctl *c)
 {
 	char *secret = NULL;
 	json_t *p, *r;
+	int rc;
 
 	if (ctl_option(c, "client-id") == NULL)
 		return ctl_fail(EX_USE, "--client-id is required");
@@ -89,8 +104,11 @@ add(struct ctl *c)
 		    "there is");
 	if ((p = add_parameters(c)) == NULL)
 		return EX_USE;
-	if (ctl_option(c, "public") == NULL &&
-	    (secret = ctl_secret(c, "secret-file", "Client secret")) == NULL) {
+	if ((rc = ctl_app_key_options(c, p)) != 0) {
+		json_decref(p);
+		return rc;
+	}
+	if (wants_secret(c) && (secret = ctl_secret(c, "secret-file", "Client secret")) == NULL) {
 		json_decref(p);
 		return EX_USE;
 	}
@@ -167,17 +185,28 @@ delete_it(struct ctl *c)
 const struct command commands_app[] = {
 	{ "app add", "NAME CONNECTOR", 2, 2,
 	    "client-id= secret-file= public scope=* var=* client-auth= redirect-uri= owner= "
-	    "purpose= rotate-by=", "register your organisation's OAuth app",
+	    "purpose= rotate-by= key= import-key= certificate= certificate-days= kid= algorithm= "
+	    "subject=", "register your organisation's OAuth app",
 	    "The client secret is read from standard input, or asked for without echo.\n"
 	    "  --client-id ID          as the provider gave it\n"
 	    "  --secret-file FILE      the secret from this file's first line\n"
 	    "  --public                a public client: there is no secret\n"
 	    "  --scope SCOPE           offered by default (repeat it)\n"
 	    "  --var NAME=VALUE        a variable of the connector: host, tenant, issuer\n"
-	    "  --client-auth MODE      basic, basic_raw, post, none\n"
+	    "  --client-auth MODE      basic, basic_raw, post, none, private_key_jwt,\n"
+	    "                          tls_client_auth\n"
 	    "  --redirect-uri URI      where the provider insists on another\n"
 	    "  --owner TEXT --purpose TEXT\n"
-	    "  --rotate-by YYYY-MM-DD  when the secret must be replaced\n\n"
+	    "  --rotate-by YYYY-MM-DD  when the secret must be replaced\n"
+	    "An app that signs has no secret and a key in the HSM; `vaultctl app key` shows what\n"
+	    "of it is registered at the provider.\n"
+	    "  --key KIND              make one in the HSM: ec or rsa\n"
+	    "  --import-key FILE       or take this one (PEM), then delete the file\n"
+	    "  --certificate FILE      its certificate; else it signs one itself if it needs one\n"
+	    "  --certificate-days N    how long that one is good\n"
+	    "  --kid ID                the provider's name of the key, else its thumbprint\n"
+	    "  --algorithm ALG         RS256, PS256, ES256\n"
+	    "  --subject WHO           for whom assertions ask; * is anybody\n\n"
 	    "  vaultctl app add acme gitlab --client-id 5f7e --var host=git.acme.com <secret\n",
 	    add },
 	{ "app list", "", 0, 0, "", "list the OAuth apps", "  vaultctl app list\n", list },
@@ -187,6 +216,18 @@ const struct command commands_app[] = {
 	    "The secret is read from standard input, or asked for without echo.\n"
 	    "  --secret-file FILE      from this file's first line\n\n"
 	    "  vaultctl app set-secret acme <secret\n", set_secret },
+	{ "app key", "APP", 1, 1, "csr pem jwk jwks certificate common-name=",
+	    "show an app's key, for the provider",
+	    "Without an option all of it; with one that alone, for a file.\n"
+	    "  --jwk --jwks --pem      the public key as JWK, in a set, as PEM\n"
+	    "  --certificate           its certificate, as PEM\n"
+	    "  --csr                   a request for a certificate, for your authority\n"
+	    "  --common-name NAME      whose name stands in the request, else the client id\n\n"
+	    "  vaultctl app key acme --jwks >jwks.json\n", ctl_app_key },
+	{ "app set-certificate", "APP", 1, 1, "certificate=", "store a certificate for its key",
+	    "  --certificate FILE      PEM, with those that lead to its authority behind it\n\n"
+	    "  vaultctl app set-certificate acme --certificate acme.pem\n",
+	    ctl_app_set_certificate },
 	{ "app delete", "APP", 1, 1, "", "forget an app that nothing uses",
 	    "  vaultctl app delete acme\n", delete_it },
 	{ 0 },

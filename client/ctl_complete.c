@@ -115,6 +115,8 @@ static const struct { const char *option, *kind, *words; } values[] = {
 	{ "app", "APP", NULL },
 	{ "auth-type", NULL, AUTH_TYPE_WORDS },
 	{ "client-auth", NULL, CLIENT_AUTH_WORDS },
+	{ "key", NULL, "ec rsa" },
+	{ "algorithm", NULL, "RS256 PS256 ES256" },
 	{ "connector", "CONNECTOR", NULL },
 	{ "connectors", "DIRECTORY", NULL },
 	{ "folder", "FOLDER", NULL },

@@ -121,6 +121,13 @@ seal_app_put(struct msg *m, const struct seal_app *v)
 	msg_put_secret(m, &v->client_secret);
 	msg_put_str(m, v->client_auth);
 	put_sealed(m, &v->old);
+	msg_put_str(m, v->key);
+	msg_put_secret(m, &v->key_pem);
+	msg_put_slice(m, v->certificate);
+	msg_put_str(m, v->kid);
+	msg_put_str(m, v->alg);
+	msg_put_str(m, v->subject);
+	msg_put_u32(m, v->cert_days);
 }
 
 int
@@ -137,6 +144,13 @@ seal_app_get(struct slice body, struct seal_app *ret, struct err *e)
 	get_secret(&m, &ret->client_secret);
 	msg_get_str(&m, ret->client_auth, sizeof ret->client_auth);
 	get_sealed(&m, &ret->old);
+	msg_get_str(&m, ret->key, sizeof ret->key);
+	get_secret(&m, &ret->key_pem);
+	ret->certificate = msg_get_slice(&m);
+	msg_get_str(&m, ret->kid, sizeof ret->kid);
+	msg_get_str(&m, ret->alg, sizeof ret->alg);
+	msg_get_str(&m, ret->subject, sizeof ret->subject);
+	ret->cert_days = msg_get_u32(&m);
 	return msg_end(&m, "app to seal", e);
 }
 
@@ -144,6 +158,7 @@ void
 seal_app_done(struct seal_app *v)
 {
 	secret_done(&v->client_secret);
+	secret_done(&v->key_pem);
 }
 
 void
@@ -154,6 +169,9 @@ seal_app_result_put(struct msg *m, const struct seal_app_result *v)
 	msg_put_str(m, v->token_url);
 	msg_put_str(m, v->issuer);
 	msg_put_u8(m, v->iss_required);
+	msg_put_u8(m, v->key_kind);
+	msg_put_str(m, v->kid);
+	msg_put_u64(m, (uint64_t)v->cert_not_after);
 	msg_put_slice(m, buf_slice(&v->blob));
 	msg_put_slice(m, buf_slice(&v->wrap));
 }
@@ -169,6 +187,9 @@ seal_app_result_get(struct slice body, struct seal_app_result *ret, struct err *
 	msg_get_str(&m, ret->token_url, sizeof ret->token_url);
 	msg_get_str(&m, ret->issuer, sizeof ret->issuer);
 	ret->iss_required = msg_get_u8(&m) != 0;
+	ret->key_kind = msg_get_u8(&m);
+	msg_get_str(&m, ret->kid, sizeof ret->kid);
+	ret->cert_not_after = (int64_t)msg_get_u64(&m);
 	get_buf(&m, &ret->blob);
 	get_buf(&m, &ret->wrap);
 	return msg_end(&m, "sealed app", e);
@@ -179,6 +200,71 @@ seal_app_result_done(struct seal_app_result *v)
 {
 	buf_done(&v->blob);
 	buf_done(&v->wrap);
+}
+
+/* ---- the key of an app */
+
+void
+app_key_ask_put(struct msg *m, const struct app_key_ask *v)
+{
+	put_sealed(m, &v->app);
+	msg_put_u8(m, v->request);
+	msg_put_str(m, v->common_name);
+}
+
+int
+app_key_ask_get(struct slice body, struct app_key_ask *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	get_sealed(&m, &ret->app);
+	ret->request = msg_get_u8(&m) != 0;
+	msg_get_str(&m, ret->common_name, sizeof ret->common_name);
+	return msg_end(&m, "question about the key of an app", e);
+}
+
+void
+app_key_result_put(struct msg *m, const struct app_key_result *v)
+{
+	AUTO(msg) public = { 0 };
+
+	pair_public_put(&public, &v->public);
+	msg_put_str(m, v->id);
+	msg_put_u8(m, (uint8_t)v->alg);
+	msg_put_str(m, v->kid);
+	msg_put_str(m, v->audience);
+	msg_put_str(m, v->subject);
+	msg_put_slice(m, msg_slice(&public));
+	msg_put_slice(m, buf_slice(&v->certificate));
+	msg_put_slice(m, buf_slice(&v->request));
+}
+
+int
+app_key_result_get(struct slice body, struct app_key_result *ret, struct err *e)
+{
+	struct slice public;
+	struct msg m;
+
+	msg_read(&m, body);
+	msg_get_str(&m, ret->id, sizeof ret->id);
+	ret->alg = msg_get_u8(&m);
+	msg_get_str(&m, ret->kid, sizeof ret->kid);
+	msg_get_str(&m, ret->audience, sizeof ret->audience);
+	msg_get_str(&m, ret->subject, sizeof ret->subject);
+	public = msg_get_slice(&m);
+	get_buf(&m, &ret->certificate);
+	get_buf(&m, &ret->request);
+	if (msg_end(&m, "key of an app", e) != 0)
+		return e->code;
+	return pair_public_get(public, &ret->public, e);
+}
+
+void
+app_key_result_done(struct app_key_result *v)
+{
+	buf_done(&v->certificate);
+	buf_done(&v->request);
 }
 
 /* ---- begin */

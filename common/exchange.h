@@ -12,6 +12,7 @@
 #include "common/envelope.h"
 #include "common/errors.h"
 #include "common/frame.h"
+#include "common/signing.h"
 
 enum egress_op {
 	EGRESS_HELLO = 1,	/* struct hello -> u32 number of connectors */
@@ -24,6 +25,8 @@ enum egress_op {
 	EGRESS_REVOKE,		/* struct revoke -> struct revoke_result */
 	EGRESS_PAT,		/* struct pat -> struct exchange_result (no grant) */
 	EGRESS_INTROSPECT,	/* struct introspect -> u8 enum token_state */
+	EGRESS_APP_KEY,		/* struct app_key_ask -> struct app_key_result */
+	EGRESS_APP_FORGET,	/* struct app_key_ask -> {} : its key is destroyed, if it has one */
 };
 
 #define EX_VARS		8
@@ -67,6 +70,13 @@ struct seal_app {
 	/* The app as it is sealed, to give it another secret: its destination stays, to the letter,
 	 * or its grants could be used no more. All but app, version and client_secret is unused. */
 	struct sealed	old;
+	/* An app that signs: its key is made in the token ("rsa", "ec"), or brought in ("import"). */
+	char		key[8];		/* "" = none */
+	struct secret	key_pem;
+	struct slice	certificate;	/* PEM, borrowed; with OLD: this is what changes */
+	char		kid[128], alg[8];	/* "" = of itself */
+	char		subject[PAIR_TEXT];	/* of assertions; "" = the client id */
+	uint32_t	cert_days;	/* of a certificate by the key itself; 0 = of itself */
 };
 struct seal_app_result {
 	uint32_t	connector_version;
@@ -74,7 +84,24 @@ struct seal_app_result {
 	char		token_url[EX_URL];
 	char		issuer[EX_URL];			/* "" when the provider has none */
 	bool		iss_required;			/* RFC 9207 advertised */
+	uint8_t		key_kind;			/* enum pair_kind; 0 = no key */
+	char		kid[128];
+	int64_t		cert_not_after;			/* unix s; 0 = no certificate */
 	struct buf	blob, wrap;			/* owned by the receiver */
+};
+
+/* The key of an app that signs; REQUEST: with a request for a certificate. */
+struct app_key_ask {
+	struct sealed	app;
+	bool		request;
+	char		common_name[65];	/* "": the client id */
+};
+struct app_key_result {
+	char		id[PAIR_ID];
+	enum jws_alg	alg;
+	char		kid[256], audience[EX_URL], subject[PAIR_TEXT];
+	struct pair_public public;
+	struct buf	certificate, request;	/* PEM, empty = none; owned by the receiver */
 };
 
 /* Starts an authorization-code flow: makes the PKCE verifier, seals it, builds the URL. */
@@ -182,6 +209,11 @@ void seal_app_done(struct seal_app *v);
 void seal_app_result_put(struct msg *m, const struct seal_app_result *v);
 int seal_app_result_get(struct slice body, struct seal_app_result *ret, struct err *e);
 void seal_app_result_done(struct seal_app_result *v);
+void app_key_ask_put(struct msg *m, const struct app_key_ask *v);
+int app_key_ask_get(struct slice body, struct app_key_ask *ret, struct err *e); /* borrows BODY */
+void app_key_result_put(struct msg *m, const struct app_key_result *v);
+int app_key_result_get(struct slice body, struct app_key_result *ret, struct err *e);
+void app_key_result_done(struct app_key_result *v);
 void begin_put(struct msg *m, const struct begin *v);
 int begin_get(struct slice body, struct begin *ret, struct err *e);	/* borrows BODY */
 void begin_result_put(struct msg *m, const struct begin_result *v);

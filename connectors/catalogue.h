@@ -27,6 +27,8 @@ enum revoke_style {
 	REVOKE_PATH,			/* DELETE, the refresh token is the end of the path (HubSpot v1) */
 	REVOKE_CLIENT_HEADER,		/* POST, `Authorization: Client SECRET`, JSON (Square) */
 };
+/* How an assertion names its key. */
+enum assertion_header { ASSERTION_KID, ASSERTION_X5T, ASSERTION_X5T_S256 };
 enum probe_method { PROBE_GET, PROBE_POST };
 enum probe_token { PROBE_HEADER, PROBE_FORM };	/* where the token is */
 enum account_from { ACCOUNT_NONE, ACCOUNT_ID_TOKEN, ACCOUNT_ANSWER, ACCOUNT_PROBE };
@@ -171,6 +173,9 @@ struct connector {
 	size_t		 ngrant_params;
 	struct name_value device_params[CONNECTOR_LIST];
 	size_t		 ndevice_params;
+	char		*assertion_audience;	/* a text, or "token_url"; NULL: the issuer */
+	enum assertion_header assertion_header;
+	unsigned	 assertion_alg;		/* enum jws_alg; 0: RS256 or ES256 by the key */
 	char		*requirements;		/* what must be done at the provider first; or NULL */
 	char		*notes;			/* what one should know of it; or NULL */
 	char		*status_url;		/* where it says that it is down; or NULL */

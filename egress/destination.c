@@ -1,6 +1,6 @@
 /*
  * destination.c - see destination.h. The first byte after the destination says which of
- * the three plaintexts it is, so that one can never be read as another.
+ * the plaintexts it is, so that one can never be read as another.
  */
 #include "egress/destination.h"
 
@@ -9,7 +9,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 
-enum kind { KIND_APP = 1, KIND_FLOW, KIND_GRANT };
+enum kind { KIND_APP = 1, KIND_FLOW, KIND_GRANT, KIND_APP_KEY };
 
 #define AT(m) offsetof(struct destination, m)
 
@@ -173,13 +173,18 @@ start_put(struct msg *m, const struct destination *d, enum kind kind)
 	msg_put_u8(m, (uint8_t)kind);
 }
 
-static void
+/* Returns what it is: KIND, or the one with a key behind it. */
+static enum kind
 start_get(struct msg *m, const struct secret *plain, struct destination *d, enum kind kind)
 {
+	enum kind is;
+
 	msg_read(m, (struct slice){ plain->p, plain->len });
 	destination_get(m, d);
-	if (msg_get_u8(m) != kind)
+	is = msg_get_u8(m);
+	if (is != kind && (kind != KIND_APP || is != KIND_APP_KEY))
 		m->failed = true;
+	return is;
 }
 
 static void
@@ -191,14 +196,49 @@ get_secret(struct msg *m, struct secret *ret)
 		m->failed = true;
 }
 
+static void
+key_put(struct msg *m, const struct app_key *k)
+{
+	msg_put_str(m, k->id);
+	msg_put_id(m, &k->record);
+	msg_put_u8(m, (uint8_t)k->kind);
+	msg_put_u8(m, (uint8_t)k->use);
+	msg_put_u8(m, (uint8_t)k->alg);
+	msg_put_u8(m, (uint8_t)k->header);
+	msg_put_str(m, k->kid);
+	msg_put_str(m, k->audience);
+	msg_put_str(m, k->subject);
+	msg_put_secret(m, &k->certificate);
+}
+
+static void
+key_get(struct msg *m, struct app_key *ret)
+{
+	msg_get_str(m, ret->id, sizeof ret->id);
+	ret->record = msg_get_id(m);
+	ret->kind = msg_get_u8(m);
+	ret->use = msg_get_u8(m);
+	ret->alg = msg_get_u8(m);
+	ret->header = msg_get_u8(m);
+	msg_get_str(m, ret->kid, sizeof ret->kid);
+	msg_get_str(m, ret->audience, sizeof ret->audience);
+	msg_get_str(m, ret->subject, sizeof ret->subject);
+	get_secret(m, &ret->certificate);
+	if (ret->kind < PAIR_RSA || ret->kind > PAIR_EC || ret->use < PAIR_ASSERTION ||
+	    ret->use > PAIR_TLS || ret->alg > JWS_ES256 || ret->header > ASSERTION_X5T_S256)
+		m->failed = true;
+}
+
 int
 app_secret_put(const struct app_secret *v, struct secret *ret, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 
-	start_put(&m, &v->d, KIND_APP);
+	start_put(&m, &v->d, v->key.id[0] != '\0' ? KIND_APP_KEY : KIND_APP);
 	msg_put_str(&m, v->client_id);
 	msg_put_secret(&m, &v->client_secret);
+	if (v->key.id[0] != '\0')
+		key_put(&m, &v->key);
 	return finish_put(&m, ret, e);
 }
 
@@ -206,10 +246,12 @@ int
 app_secret_get(const struct secret *plain, struct app_secret *ret, struct err *e)
 {
 	struct msg m;
+	bool signs = start_get(&m, plain, &ret->d, KIND_APP) == KIND_APP_KEY;
 
-	start_get(&m, plain, &ret->d, KIND_APP);
 	msg_get_str(&m, ret->client_id, sizeof ret->client_id);
 	get_secret(&m, &ret->client_secret);
+	if (signs)
+		key_get(&m, &ret->key);
 	return msg_end(&m, "sealed app", e);
 }
 
@@ -217,6 +259,7 @@ void
 app_secret_done(struct app_secret *v)
 {
 	secret_done(&v->client_secret);
+	secret_done(&v->key.certificate);
 }
 
 int

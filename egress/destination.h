@@ -5,6 +5,7 @@
 #pragma once
 
 #include "common/exchange.h"
+#include "common/signing.h"
 #include "connectors/catalogue.h"
 
 struct destination {
@@ -36,10 +37,23 @@ int destination_expand(const struct connector *c, const struct ex_vars *vars,
 
 /* ---- the three grant plaintexts */
 
+/* Of an app that signs: which key of the token, and what it says with it. */
+struct app_key {
+	char			id[PAIR_ID];	/* "": the app has none */
+	struct id		record;
+	enum pair_kind		kind;
+	enum pair_use		use;
+	enum jws_alg		alg;		/* of assertions */
+	enum assertion_header	header;
+	char			kid[256];
+	char			audience[EX_URL], subject[PAIR_TEXT];	/* as recorded for the key */
+	struct secret		certificate;	/* PEM, its authorities behind it; not secret */
+};
 struct app_secret {
 	struct destination	d;
 	char			client_id[512];
 	struct secret		client_secret;	/* may be empty */
+	struct app_key		key;
 };
 struct flow_secret {		/* of a pending session */
 	struct destination	d;

@@ -38,6 +38,21 @@ take_url(json_t *o, const char *name, bool required, char *ret, struct err *e)
 	return 0;
 }
 
+/* RFC 8705 section 5: where a client shows its certificate, if that is elsewhere. */
+static int
+take_tls_urls(json_t *o, struct destination *d, struct err *e)
+{
+	json_t *at = json_object_get(o, "mtls_endpoint_aliases");
+
+	if (take_url(at, "token_endpoint", false, d->token_url, e) != 0 ||
+	    take_url(at, "revocation_endpoint", false, d->revocation_url, e) != 0 ||
+	    take_url(at, "pushed_authorization_request_endpoint", false, d->par_url, e) != 0 ||
+	    take_url(at, "device_authorization_endpoint", false, d->device_url, e) != 0 ||
+	    take_url(at, "introspection_endpoint", false, d->introspection_url, e) != 0)
+		return e->code;
+	return take_url(at, "userinfo_endpoint", false, d->probe_url, e);
+}
+
 int
 discovery_parse(struct slice text, struct destination *d, bool *iss_required, struct err *e)
 {
@@ -61,7 +76,9 @@ discovery_parse(struct slice text, struct destination *d, bool *iss_required, st
 	    take_url(o, "device_authorization_endpoint", false, d->device_url, e) != 0 ||
 	    take_url(o, "introspection_endpoint", false, d->introspection_url, e) != 0)
 		return e->code;
-	return take_url(o, "userinfo_endpoint", false, d->probe_url, e);
+	if (take_url(o, "userinfo_endpoint", false, d->probe_url, e) != 0)
+		return e->code;
+	return d->client_auth == CLIENT_TLS ? take_tls_urls(o, d, e) : 0;
 }
 
 /* Where the metadata is: OpenID Discovery section 4 appends, RFC 8414 section 3 puts it

@@ -13,6 +13,7 @@
 
 #include "common/exchange.h"
 #include "common/keyline.h"
+#include "common/signing.h"
 #include "connectors/catalogue.h"
 #include "egress/allow.h"
 #include "egress/config.h"
@@ -63,6 +64,17 @@ int keys_open(struct egress *x, enum purpose p, const struct sealed *s,
 /* Seals under DEK for RECORD and VERSION. */
 int keys_seal(struct egress *x, enum purpose p, const struct id *record, uint64_t version,
     const struct secret *dek, struct slice plain, struct buf *out, struct err *e);
+/* Key pairs of OAuth apps, in the token: see common/signing.h. */
+struct app_key;
+int keys_pair_make(struct egress *x, const struct pair_make *q, struct pair_public *ret,
+    struct err *e);
+int keys_pair_public(struct egress *x, const struct app_key *k, struct pair_public *ret,
+    struct err *e);
+int keys_pair_destroy(struct egress *x, const struct app_key *k, struct err *e);
+int keys_certify(struct egress *x, const struct certify *q, struct secret *ret, struct err *e);
+int keys_sign_jwt(struct egress *x, const struct claims *c, struct secret *ret, struct err *e);
+int keys_sign_tls(struct egress *x, const struct app_key *k, enum tls_scheme scheme,
+    struct slice tbs, struct secret *ret, struct err *e);
 /* HMAC of a refresh token, under a key vaultd cannot have. */
 int keys_fingerprint(struct egress *x, const struct secret *token, unsigned char ret[32],
     struct err *e);

@@ -143,7 +143,7 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 	if (rc == 0)
 		rc = secret_reserve(&a->body, BODY_ROOM, e);
 	if (rc == 0)
-		rc = token_request_make(c, &f->app, f->kind == EX_CODE ? &f->flow : NULL,
+		rc = token_request_make(j->x, c, &f->app, f->kind == EX_CODE ? &f->flow : NULL,
 		    &f->code, &f->grant, &t, e);
 	if (rc == 0) {
 		f->sent_at = wall_seconds();

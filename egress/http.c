@@ -17,6 +17,7 @@
 #include "common/role.h"
 #include "common/wiping.h"
 #include "egress/egress.h"
+#include "egress/tlskey.h"
 
 struct transfer {
 	struct egress			*x;
@@ -25,12 +26,14 @@ struct transfer {
 	bool				 sent, refused, too_long, large;
 	struct err			 before;	/* why before_send said no */
 	char				 host[256];
+	struct tlskey			 tls;
 };
 
 /* libcurl holds secrets too: its memory is wiped as ours is. */
 void
 http_init(void)
 {
+	tlskey_init();
 	must(curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc,
 	    strdup, calloc) == 0);
 }
@@ -180,6 +183,15 @@ header_line(char *p, size_t size, size_t n, void *arg)
 	return n;
 }
 
+static CURLcode
+use_certificate(CURL *c, void *ssl_ctx, void *arg)
+{
+	struct transfer *t = arg;
+
+	(void)c;
+	return tlskey_use(&t->tls, ssl_ctx, &t->before) == 0 ? CURLE_OK : CURLE_SSL_CERTPROBLEM;
+}
+
 /* ---- what went wrong */
 
 /*
@@ -256,6 +268,8 @@ failed(struct transfer *t, CURLcode rc, const char *text)
 
 	put_proxy(t->x->conf.proxy, proxy, sizeof proxy);
 
+	if (t->tls.err.code != 0)		/* no signature: the handshake ended there */
+		t->before = t->tls.err;
 	if (t->before.code != 0) {
 		a->phase = PHASE_NOT_SENT;
 		a->err = t->before;
@@ -377,6 +391,11 @@ set_request(CURL *c, struct transfer *t, struct curl_slist *headers)
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, header_line);
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+	if (q->tls != NULL) {
+		t->tls = (struct tlskey){ .x = t->x, .key = q->tls };
+		curl_easy_setopt(c, CURLOPT_SSL_CTX_FUNCTION, use_certificate);
+		curl_easy_setopt(c, CURLOPT_SSL_CTX_DATA, t);
+	}
 }
 
 void

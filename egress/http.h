@@ -6,6 +6,7 @@
 
 #include "common/exchange.h"
 
+struct app_key;
 struct egress;
 
 #define HTTP_ANSWER_MAX	(1u << 20)
@@ -21,6 +22,7 @@ struct http_request {
 	const struct secret *authorization;	/* value of Authorization, or NULL */
 	const char	*authorization_name;	/* of another header than that; NULL */
 	const char	*header[HTTP_HEADERS];	/* "Name: value", NULL ended */
+	const struct app_key *tls;		/* shows itself with its certificate; NULL */
 	unsigned	 timeout_s;
 	/* Just before the first byte goes out; not 0: nothing is sent. */
 	int		(*before_send)(void *arg, struct err *e);

@@ -47,8 +47,8 @@ introspect_perform(struct job *j, struct err *e)
 	enum token_state state = TOKEN_UNKNOWN;
 
 	if (s->app.d.introspection_url[0] != '\0') {
-		if (about_token_make(&s->app, &s->grant.refresh_token, "refresh_token", true, &t,
-			e) != 0)
+		if (about_token_make(j->x, &s->app, &s->grant.refresh_token, "refresh_token", true,
+			&t, e) != 0)
 			return e->code;
 		if (c != NULL)
 			http_headers(&q, c->headers, c->nheaders);

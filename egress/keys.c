@@ -99,6 +99,57 @@ keys_seal(struct egress *x, enum purpose p, const struct id *record, uint64_t ve
 	return envelope_seal(&ctx, dek, plain, out, e);
 }
 
+/* ---- key pairs of OAuth apps */
+
+/* One question at a time on the line. */
+#define ASK(call)                                                                        \
+	({                                                                               \
+		int rc_;                                                                 \
+		pthread_mutex_lock(&x->keys_mutex);                                      \
+		rc_ = (call);                                                            \
+		pthread_mutex_unlock(&x->keys_mutex);                                    \
+		rc_;                                                                     \
+	})
+
+int
+keys_pair_make(struct egress *x, const struct pair_make *q, struct pair_public *ret,
+    struct err *e)
+{
+	return ASK(keyline_pair_make(&x->keys, q, ret, e));
+}
+
+int
+keys_pair_public(struct egress *x, const struct app_key *k, struct pair_public *ret,
+    struct err *e)
+{
+	return ASK(keyline_pair_public(&x->keys, k->id, &k->record, ret, e));
+}
+
+int
+keys_pair_destroy(struct egress *x, const struct app_key *k, struct err *e)
+{
+	return ASK(keyline_pair_destroy(&x->keys, k->id, &k->record, e));
+}
+
+int
+keys_certify(struct egress *x, const struct certify *q, struct secret *ret, struct err *e)
+{
+	return ASK(keyline_certify(&x->keys, q, ret, e));
+}
+
+int
+keys_sign_jwt(struct egress *x, const struct claims *c, struct secret *ret, struct err *e)
+{
+	return ASK(keyline_sign_jwt(&x->keys, c, ret, e));
+}
+
+int
+keys_sign_tls(struct egress *x, const struct app_key *k, enum tls_scheme scheme,
+    struct slice tbs, struct secret *ret, struct err *e)
+{
+	return ASK(keyline_sign_tls(&x->keys, k->id, &k->record, scheme, tbs, ret, e));
+}
+
 /* ---- the fingerprint key: a grant key of the vault, its wrap in the state directory */
 
 static int

@@ -10,6 +10,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
+#include "egress/assert.h"
 
 void
 token_request_done(struct token_request *t)
@@ -108,8 +109,21 @@ add_str(struct body *b, const char *name, const char *value)
 	add(b, name, value, strlen(value));
 }
 
+/* RFC 7523 section 2.2; signed in the token for this one request. */
 static void
-add_client(struct body *b, const struct app_secret *app, struct token_request *t)
+add_assertion(struct body *b, struct egress *x, const struct app_secret *app)
+{
+	AUTO(secret) jwt = { 0 };
+
+	if (b->rc == 0)
+		b->rc = assert_client(x, app, &jwt, b->e);
+	add_str(b, "client_assertion_type", CLIENT_ASSERTION_TYPE);
+	add(b, "client_assertion", jwt.p, jwt.len);
+}
+
+static void
+add_client(struct body *b, struct egress *x, const struct app_secret *app,
+    struct token_request *t)
 {
 	switch (app->d.client_auth) {
 	case CLIENT_BASIC:
@@ -125,9 +139,13 @@ add_client(struct body *b, const struct app_secret *app, struct token_request *t
 		if (app->client_secret.len > 0)
 			add(b, "client_secret", app->client_secret.p, app->client_secret.len);
 		break;
-	case CLIENT_NONE:
 	case CLIENT_PRIVATE_KEY_JWT:
-	case CLIENT_TLS:
+		add_assertion(b, x, app);
+		break;
+	case CLIENT_TLS:	/* RFC 8705: the handshake shows it */
+		t->tls = &app->key;
+		break;
+	case CLIENT_NONE:
 	case CLIENT_AUTH_END:
 		break;
 	}
@@ -148,7 +166,7 @@ add_pairs(struct body *b, const struct connector *c, const struct destination *d
 }
 
 int
-token_request_make(const struct connector *c, const struct app_secret *app,
+token_request_make(struct egress *x, const struct connector *c, const struct app_secret *app,
     const struct flow_secret *f, const struct secret *code, const struct grant_secret *g,
     struct token_request *t, struct err *e)
 {
@@ -169,14 +187,14 @@ token_request_make(const struct connector *c, const struct app_secret *app,
 	add_pairs(&b, c, &app->d, c->token_params, c->ntoken_params);
 	if (f == NULL)
 		add_pairs(&b, c, &app->d, c->refresh_params, c->nrefresh_params);
-	add_client(&b, app, t);
+	add_client(&b, x, app, t);
 	if (b.rc == 0 && c->body_json)
 		b.rc = secret_append(&t->body, "}", 1, e);
 	return b.rc;
 }
 
 int
-about_token_make(const struct app_secret *app, const struct secret *token,
+about_token_make(struct egress *x, const struct app_secret *app, const struct secret *token,
     const char *hint, bool client, struct token_request *ret, struct err *e)
 {
 	struct body b = { &ret->body, false, 0, e };
@@ -185,7 +203,7 @@ about_token_make(const struct app_secret *app, const struct secret *token,
 	add(&b, "token", token->p, token->len);
 	if (client) {
 		add_str(&b, "token_type_hint", hint);
-		add_client(&b, app, ret);
+		add_client(&b, x, app, ret);
 	}
 	return b.rc;
 }
@@ -197,6 +215,7 @@ token_request_send(struct egress *x, const struct token_request *t,
 	q->body = t->body.len > 0 || strcmp(q->method, "POST") == 0 ? &t->body : NULL;
 	q->content_type = t->content_type;
 	q->authorization = t->authorization.len > 0 ? &t->authorization : NULL;
+	q->tls = t->tls;
 	http_send(x, q, ret);
 }
 

@@ -10,17 +10,18 @@
 struct token_request {
 	struct secret	body, authorization;	/* authorization empty = none */
 	const char	*content_type;
+	const struct app_key *tls;		/* the app shows itself with it; borrowed from the app */
 };
 void token_request_done(struct token_request *t);
 
-/* Code exchange: F and CODE; refresh: F is NULL, and G counts. */
-int token_request_make(const struct connector *c, const struct app_secret *app,
+/* Both may ask vault-hsm to sign. Code exchange: F and CODE; refresh: F is NULL, and G counts. */
+int token_request_make(struct egress *x, const struct connector *c, const struct app_secret *app,
     const struct flow_secret *f, const struct secret *code, const struct grant_secret *g,
     struct token_request *ret, struct err *e);
 
 /* A question about TOKEN, with a HINT at what it is (RFC 7009 section 2.1, 7662 section 2.1), and
  * who asks; CLIENT false: the token alone. */
-int about_token_make(const struct app_secret *app, const struct secret *token,
+int about_token_make(struct egress *x, const struct app_secret *app, const struct secret *token,
     const char *hint, bool client, struct token_request *ret, struct err *e);
 
 /* Sends T by Q, whose method, URL and time are set. */

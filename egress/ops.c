@@ -20,6 +20,8 @@ static const struct {
 	{ EGRESS_REVOKE, revoke_prepare },
 	{ EGRESS_PAT, pat_prepare },
 	{ EGRESS_INTROSPECT, introspect_prepare },
+	{ EGRESS_APP_KEY, app_key_prepare },
+	{ EGRESS_APP_FORGET, app_forget_prepare },
 };
 
 /* So that EGRESS_ATTEMPT can see it the moment it was taken. */

@@ -12,8 +12,11 @@ int ops_start(struct job *j, struct err *e);
 int exchange_prepare(struct job *j, struct err *e);
 int attempt_prepare(struct job *j, struct err *e);
 int drop_prepare(struct job *j, struct err *e);
-/* begin.c */
+/* app.c */
 int seal_app_prepare(struct job *j, struct err *e);
+int app_key_prepare(struct job *j, struct err *e);
+int app_forget_prepare(struct job *j, struct err *e);
+/* begin.c */
 int begin_prepare(struct job *j, struct err *e);
 /* revoke.c */
 int revoke_prepare(struct job *j, struct err *e);

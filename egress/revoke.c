@@ -191,14 +191,14 @@ make_authorization(const struct style *style, const struct revoking *r,
 }
 
 static int
-make_sending(const struct revoking *r, const struct secret *token, const char *hint,
+make_sending(struct egress *x, const struct revoking *r, const struct secret *token, const char *hint,
     struct sending *s, struct err *e)
 {
 	const struct style *style = &styles[r->c->revoke];
 	int rc = make_url(style, r->app.d.revocation_url, token, &s->url, e);
 
 	if (rc == 0 && (style->where == IN_FORM || style->where == IN_FORM_ALONE))
-		return about_token_make(&r->app, token, hint, style->where == IN_FORM, &s->t, e);
+		return about_token_make(x, &r->app, token, hint, style->where == IN_FORM, &s->t, e);
 	if (rc == 0 && style->where == IN_JSON)
 		rc = make_json(style, r, token, &s->t, e);
 	if (rc == 0)
@@ -226,7 +226,7 @@ revoke_one(struct egress *x, const struct revoking *r, const struct secret *toke
 	struct http_answer a = { 0 };
 	struct http_request q = { .method = styles[r->c->revoke].method,
 		.timeout_s = REVOKE_S, .header = { "User-Agent: vaultd" } };
-	int rc = make_sending(r, token, hint, &s, e);
+	int rc = make_sending(x, r, token, hint, &s, e);
 
 	if (rc == 0) {
 		q.url = (const char *)s.url.p;

@@ -61,7 +61,7 @@ none() {	# PROGRAM PATTERN: nor what that names
 	none vault-hsm 'lmdb|curl|jansson|event|ssl'
 }
 @test "vault-egress links neither LMDB nor p11-kit itself" {
-	only vault-egress curl event_core event_pthreads jansson crypto seccomp
+	only vault-egress curl ssl event_core event_pthreads jansson crypto seccomp
 	none vault-egress lmdb
 }
 @test "vault-launch links none of them" {

@@ -12,6 +12,7 @@ struct vault;
 /* How long vaultd waits for an exchange; egress's own bound is shorter. */
 #define EGRESS_EXCHANGE_MS	150000
 #define EGRESS_SHORT_MS		40000
+#define EGRESS_KEY_MS		100000	/* a token may look for primes for a while */
 
 int egress_new(struct vault *v, struct egress **ret, struct err *e);
 

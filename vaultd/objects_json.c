@@ -202,6 +202,9 @@ object_app_json(const struct app *a, uint64_t generation)
 	set_or_null(o, "purpose", a->purpose_note);
 	set_int(o, "created", a->created);
 	set_int(o, "rotate_by", a->rotate_by);
+	set_or_null(o, "key_kind", a->key_kind == 0 ? "" : pair_kind_name(a->key_kind));
+	set_or_null(o, "kid", a->kid);
+	set_int(o, "certificate_expires", a->cert_not_after);
 	set_int(o, "revision", (int64_t)generation);
 	return o;
 }

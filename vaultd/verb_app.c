@@ -28,6 +28,8 @@ app_args_done(void *args)
 	struct app_args *a = args;
 
 	secret_done(&a->client_secret);
+	secret_done(&a->key_pem);
+	buf_done(&a->wrap);
 	app_done(&a->a);
 }
 
@@ -80,6 +82,13 @@ static const struct field add_fields[] = {
 	{ "owner", F_STR, offsetof(struct app_args, owner), false, 159 },
 	{ "purpose", F_STR, offsetof(struct app_args, purpose), false, 159 },
 	{ "rotate_by", F_INT, offsetof(struct app_args, rotate_by), false, 0 },
+	{ "key", F_STR, offsetof(struct app_args, key), false, 7 },
+	{ "key_pem", F_SECRET, offsetof(struct app_args, key_pem), false, PAIR_PEM },
+	{ "certificate", F_STR, offsetof(struct app_args, certificate), false, PAIR_PEM },
+	{ "kid", F_STR, offsetof(struct app_args, kid), false, 127 },
+	{ "algorithm", F_STR, offsetof(struct app_args, algorithm), false, 7 },
+	{ "subject", F_STR, offsetof(struct app_args, subject), false, PAIR_TEXT - 1 },
+	{ "certificate_days", F_INT, offsetof(struct app_args, certificate_days), false, 0 },
 	{ 0 },
 };
 
@@ -179,6 +188,8 @@ add_run(struct request *r, struct err *e)
 	snprintf(app->purpose_note, sizeof app->purpose_note, "%s", or_empty(a->purpose));
 	if (fill_scopes(a, e) != 0 || fill_redirect(r, a, k, e) != 0)
 		return e->code;
+	if (a->certificate_days < 0 || a->certificate_days > 3650)
+		return app_invalid(e, "certificate_days", "a certificate is for 1 to 3650 days");
 	if (app->rotate_by != 0 && app->rotate_by <= app->created)
 		return app_invalid(e, "rotate_by", "the day by which the secret must be replaced is over");
 	a->generation = EXPECT_ABSENT;
@@ -306,6 +317,9 @@ delete_run(struct request *r, struct err *e)
 
 	if (is_unused(r, e) != 0)
 		return e->code;
+	if (a->a.key_kind != 0 && object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, &a->wrap, e) != 0)
+		return e->code;
+	r->after = app_forget_key;
 	r->conflict = delete_conflict;
 	changes_expect_none(&r->changes, TABLE_CONNECTION_BY_APP, id_key(&a->a.id));
 	notice_of_app(&r->changes, &a->a, NULL);

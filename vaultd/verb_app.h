@@ -12,9 +12,15 @@ struct app_args {
 	struct strings	 scopes;
 	struct ex_vars	 variables;
 	int64_t		 rotate_by;
+	/* of an app that signs */
+	const char	*key, *certificate, *kid, *algorithm, *subject, *common_name;
+	struct secret	 key_pem;
+	int64_t		 certificate_days;
+	bool		 request;
 	/* found or made */
 	struct app	 a;
 	uint64_t	 generation;
+	struct buf	 wrap;		/* of a.blob's key, for what is asked about it later */
 };
 
 void app_args_done(void *args);
@@ -30,3 +36,9 @@ int app_invalid(struct err *e, const char *parameter, const char *text);
  * there is, for an app that gets another secret; or zero. Returns REQUEST_WAIT.
  */
 int app_seal(struct request *r, const struct sealed *old);
+
+/* Has the key of args->a destroyed in the HSM, by args->wrap. Nobody waits for it; when it fails,
+ * the log says so. Nothing happens for an app without a key. */
+void app_forget_key(struct request *r);
+/* For r->conflict of what made a key. */
+void app_key_conflict(struct request *r);

@@ -3,6 +3,7 @@
  * behind the expanded destination; nothing reads it back.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/auto.h"
 #include "common/errors.h"
@@ -36,9 +37,16 @@ seal_store(struct request *r, struct slice body, struct err *e)
 		return e->code;
 	buf_done(&app->blob);
 	app->blob = buf_take(&res.blob);
-	if (a->generation == EXPECT_ABSENT)
-		take_destination(app, &res);
+	app->key_kind = res.key_kind;
+	snprintf(app->kid, sizeof app->kid, "%s", res.kid);
+	app->cert_not_after = res.cert_not_after;
 	r->after = app_reply;
+	if (a->generation == EXPECT_ABSENT) {
+		take_destination(app, &res);
+		if (!buf_add(&a->wrap, res.wrap.p, res.wrap.len))
+			return err_set(e, V_LIMIT, "out of memory");
+		r->conflict = app_key_conflict;
+	}
 	if (object_put_wrap(r->vault, &r->changes, &app->id, PURPOSE_GRANT,
 		buf_slice(&res.wrap), e) != 0)
 		return e->code;
@@ -55,6 +63,19 @@ sealed(void *arg, int rc, struct slice body, struct err *e)
 	request_resume(r, rc, e);
 }
 
+static void
+take_key(struct app_args *a, struct seal_app *q)
+{
+	snprintf(q->key, sizeof q->key, "%s", a->key == NULL ? "" : a->key);
+	snprintf(q->kid, sizeof q->kid, "%s", a->kid == NULL ? "" : a->kid);
+	snprintf(q->alg, sizeof q->alg, "%s", a->algorithm == NULL ? "" : a->algorithm);
+	snprintf(q->subject, sizeof q->subject, "%s", a->subject == NULL ? "" : a->subject);
+	q->key_pem = secret_take(&a->key_pem);
+	if (a->certificate != NULL)
+		q->certificate = (struct slice){ a->certificate, strlen(a->certificate) };
+	q->cert_days = (uint32_t)a->certificate_days;
+}
+
 int
 app_seal(struct request *r, const struct sealed *old)
 {
@@ -67,11 +88,13 @@ app_seal(struct request *r, const struct sealed *old)
 	snprintf(q.client_id, sizeof q.client_id, "%s", a->a.client_id);
 	snprintf(q.client_auth, sizeof q.client_auth, "%s", a->a.client_auth);
 	q.client_secret = secret_take(&a->client_secret);
+	take_key(a, &q);
 	msg_secret(&m);
 	seal_app_put(&m, &q);
 	seal_app_done(&q);
 	request_defer(r);
-	egress_call(r->vault->egress, EGRESS_SEAL_APP, &m, EGRESS_SHORT_MS, sealed, r);
+	egress_call(r->vault->egress, EGRESS_SEAL_APP, &m,
+	    *q.key != '\0' ? EGRESS_KEY_MS : EGRESS_SHORT_MS, sealed, r);
 	return REQUEST_WAIT;
 }
 

@@ -33,6 +33,8 @@ const struct verb *const verbs[] = {
 	&verb_app_list,
 	&verb_app_show,
 	&verb_app_delete,
+	&verb_app_key,
+	&verb_app_set_certificate,
 	&verb_folder_create,
 	&verb_folder_list,
 	&verb_folder_delete,

@@ -6,6 +6,7 @@
 //   POST /__ctl/client   {client_id, client_secret, redirect_uris, ...}: registers a client
 //   GET  /__ctl/stats    counts: answers of /token, errors, faults met, reuse of refresh tokens, revocations
 //   POST /__ctl/fault    {path, grant_type, count, kind, ms, status, headers, body}: see below
+//   GET  /__ctl/tls12    {mtls}: where client certificates are asked for, and TLS 1.2 is the newest
 //   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/refresh-tokens, /__ctl/clear
 // Faults, first that fits, `count` times (default 1):
 //   reset        close without looking            hang         never answer (close after ms)
@@ -64,7 +65,10 @@ class Memory {
 const SCOPES = ['openid', 'offline_access', 'api:read', 'api:write'];
 const stats = { token: {}, errors: {}, faults: {}, reuse_detected: 0, reuse_of: {}, revoked: 0, authorize: 0 };
 
-function makeProvider(issuer) {
+// Client certificates are asked for on ports of their own (RFC 8705 section 5).
+const certificate = (ctx) => ctx.socket.getPeerX509Certificate?.()?.toString();
+
+function makeProvider(issuer, mtls) {
 	const key = (type, options, alg, kid) => ({
 		...crypto.generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }),
 		use: 'sig', alg, kid,
@@ -88,7 +92,18 @@ function makeProvider(issuer) {
 			AccessToken: +(env.AT_TTL || 60), RefreshToken: +(env.RT_TTL || 3600),
 			AuthorizationCode: 60, Grant: 86400, Session: 3600, Interaction: 600, IdToken: 600,
 		},
+		clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none', 'private_key_jwt',
+			'tls_client_auth', 'self_signed_tls_client_auth'],
+		discovery: { mtls_endpoint_aliases: { token_endpoint: `${mtls}/token`,
+			revocation_endpoint: `${mtls}/token/revocation`, introspection_endpoint: `${mtls}/token/introspection`,
+			userinfo_endpoint: `${mtls}/me` } },
 		features: {
+			mTLS: {
+				enabled: true, certificateBoundAccessTokens: true, selfSignedTlsClientAuth: true, tlsClientAuth: true,
+				getCertificate: certificate,
+				certificateAuthorized: (ctx) => ctx.socket.authorized,
+				certificateSubjectMatches: (ctx, property, expected) => ctx.socket.getPeerX509Certificate().subject === expected,
+			},
 			devInteractions: { enabled: false },
 			revocation: { enabled: true, allowedPolicy: async () => true },
 			introspection: { enabled: true, allowedPolicy: async () => true },
@@ -159,7 +174,7 @@ async function whoami(provider, q, s) {
 	const at = m && await provider.AccessToken.find(m[1]);
 	if (m && m[1].startsWith('pat-good')) return json(s, 200, { sub: 'pat-user', login: 'pat-user' });
 	if (!at) return json(s, 401, { error: 'invalid_token' });
-	return json(s, 200, { sub: at.accountId, client_id: at.clientId, scope: at.scope || '' });
+	return json(s, 200, { sub: at.accountId, client_id: at.clientId, scope: at.scope || '', bound: at['x5t#S256'] });
 }
 
 // ---- control and faults
@@ -170,6 +185,7 @@ async function control(q, s, path) {
 	const b = q.method === 'POST' ? JSON.parse((await body(q)) || '{}') : {};
 	switch (path) {
 	case '/__ctl/stats': return json(s, 200, stats);
+	case '/__ctl/tls12': return json(s, 200, { mtls: base(tls12) });
 	case '/__ctl/client':
 		store.set(`Client:${b.client_id}`, { end: Infinity, payload: {
 			grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'],
@@ -241,11 +257,16 @@ async function handle(provider, q, s) {
 }
 
 let provider;
-const server = https.createServer({ key: fs.readFileSync(`${DIR}/server.key`), cert: fs.readFileSync(`${DIR}/server.pem`) },
-	(q, s) => handle(provider, q, s).catch((e) => { console.error(e); if (!s.headersSent) json(s, 500, { error: 'server_error' }); }));
-server.listen(PORT, HOST, () => {
-	const issuer = `https://${HOST}:${server.address().port}`;
-	provider = makeProvider(issuer);
-	console.log(`listening ${issuer}`);
+const listen = (port, options) => new Promise((ok) => {
+	const server = https.createServer({ key: fs.readFileSync(`${DIR}/server.key`), cert: fs.readFileSync(`${DIR}/server.pem`), ...options },
+		(q, s) => handle(provider, q, s).catch((e) => { console.error(e); if (!s.headersSent) json(s, 500, { error: 'server_error' }); }));
+	server.listen(port, HOST, () => ok(server));
 });
+const base = (server) => `https://${HOST}:${server.address().port}`;
+const certs = fs.existsSync(`${DIR}/ca.pem`) && { requestCert: true, rejectUnauthorized: false, ca: fs.readFileSync(`${DIR}/ca.pem`) };
+const mtls = await listen(0, certs);
+const tls12 = await listen(0, { ...certs, maxVersion: 'TLSv1.2' });
+const server = await listen(PORT);
+provider = makeProvider(base(server), base(mtls));
+console.log(`listening ${base(server)}`);
 for (const sig of ['SIGTERM', 'SIGINT']) process.on(sig, () => process.exit(0));

@@ -50,6 +50,8 @@ need_test() {
 	need binutils command -v readelf
 	file libcmocka-dev /usr/include/cmocka.h
 	need python3 command -v python3
+	# A validator that is not ours says whether the schemas editors use fit the files.
+	need python3-jsonschema python3 -c 'import jsonschema'
 	file libclang-rt-14-dev /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a
 	need redis-server command -v redis-server
 	need socat command -v socat

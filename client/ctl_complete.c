@@ -121,6 +121,7 @@ static const struct { const char *option, *kind, *words; } values[] = {
 	{ "connectors", "DIRECTORY", NULL },
 	{ "folder", "FOLDER", NULL },
 	{ "format", NULL, "token header env json" },
+	{ "output", "FILE", NULL },
 	{ "secret-file", "FILE", NULL },
 	{ "socket", "FILE", NULL },
 	{ "token-file", "FILE", NULL },

@@ -27,6 +27,7 @@ enum egress_op {
 	EGRESS_INTROSPECT,	/* struct introspect -> u8 enum token_state */
 	EGRESS_APP_KEY,		/* struct app_key_ask -> struct app_key_result */
 	EGRESS_APP_FORGET,	/* struct app_key_ask -> {} : its key is destroyed, if it has one */
+	EGRESS_DISCOVER,	/* text issuer -> text: what its metadata says, as JSON */
 };
 
 #define EX_VARS		8

@@ -394,6 +394,15 @@ connector_done(struct connector *c)
 	*c = (struct connector){ 0 };
 }
 
+const char *
+connector_word(const struct connector *c, const char *key)
+{
+	for (const struct connector_key *k = connector_keys; k->name != NULL; k++)
+		if (k->type == K_ENUM && strcmp(k->name, key) == 0)
+			return k->words[*(const int *)(const void *)((const char *)c + k->offset)];
+	return "";
+}
+
 bool
 connector_has_apps(const struct connector *c)
 {

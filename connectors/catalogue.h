@@ -218,6 +218,8 @@ const struct connector *catalogue_find(const struct catalogue *c, const char *id
  */
 const struct connector *catalogue_pinned(const struct catalogue *c, const char *id,
     uint32_t version);
+/* The word that C has for KEY, of those in connectors/keys.c; "" for what is no such key. */
+const char *connector_word(const struct connector *c, const char *key);
 /* Is the test call meant for connections of type T? */
 bool connector_probes(const struct connector *c, enum auth_type t);
 

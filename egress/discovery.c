@@ -119,23 +119,29 @@ fetch(struct egress *x, const char *url, struct secret *ret, bool *ret_missing, 
 }
 
 int
-discover(struct egress *x, struct destination *d, bool *iss_required, struct err *e)
+discovery_fetch(struct egress *x, const char *issuer, struct secret *ret, struct err *e)
 {
 	char url[EX_URL + 64];
-	AUTO(secret) text = { 0 };
+	struct err second;
 	bool missing;
 	int rc;
 
-	metadata_url(d->issuer, true, url, sizeof url);
-	rc = fetch(x, url, &text, &missing, e);
-	if (missing) {
-		struct err second;
+	metadata_url(issuer, true, url, sizeof url);
+	rc = fetch(x, url, ret, &missing, e);
+	if (!missing)
+		return rc;
+	metadata_url(issuer, false, url, sizeof url);
+	if (fetch(x, url, ret, &missing, &second) == 0)
+		return 0;
+	return missing ? rc : (int)(*e = second).code;
+}
 
-		metadata_url(d->issuer, false, url, sizeof url);
-		if (fetch(x, url, &text, &missing, &second) == 0)
-			rc = 0;
-		else if (!missing)
-			rc = (*e = second).code;
-	}
-	return rc != 0 ? rc : discovery_parse((struct slice){ text.p, text.len }, d, iss_required, e);
+int
+discover(struct egress *x, struct destination *d, bool *iss_required, struct err *e)
+{
+	AUTO(secret) text = { 0 };
+
+	if (discovery_fetch(x, d->issuer, &text, e) != 0)
+		return e->code;
+	return discovery_parse((struct slice){ text.p, text.len }, d, iss_required, e);
 }

@@ -8,6 +8,9 @@
 
 struct egress;
 
+/* The document of ISSUER, into RET. */
+int discovery_fetch(struct egress *x, const char *issuer, struct secret *ret, struct err *e);
+
 /* D->issuer is set. Fills the endpoints; ISS_REQUIRED: RFC 9207 is advertised. */
 int discover(struct egress *x, struct destination *d, bool *iss_required, struct err *e);
 

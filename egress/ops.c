@@ -22,6 +22,7 @@ static const struct {
 	{ EGRESS_INTROSPECT, introspect_prepare },
 	{ EGRESS_APP_KEY, app_key_prepare },
 	{ EGRESS_APP_FORGET, app_forget_prepare },
+	{ EGRESS_DISCOVER, discover_prepare },
 };
 
 /* So that EGRESS_ATTEMPT can see it the moment it was taken. */

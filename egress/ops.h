@@ -23,3 +23,5 @@ int revoke_prepare(struct job *j, struct err *e);
 int pat_prepare(struct job *j, struct err *e);
 /* introspect.c */
 int introspect_prepare(struct job *j, struct err *e);
+/* metadata.c */
+int discover_prepare(struct job *j, struct err *e);

@@ -40,6 +40,7 @@ const struct verb *const verbs[] = {
 	&verb_folder_delete,
 	&verb_connector_list,
 	&verb_connector_show,
+	&verb_connector_discover,
 	&verb_policy_reload,
 	&verb_policy_show,
 	&verb_policy_explain,

@@ -20,7 +20,7 @@ extern const struct verb verb_folder_create, verb_folder_list, verb_folder_delet
 extern const struct verb verb_binding_create, verb_binding_set, verb_binding_override,
     verb_binding_list, verb_binding_show, verb_binding_delete, verb_binding_resolve;
 extern const struct verb verb_connection_set_default, verb_connection_clear_default;
-extern const struct verb verb_connector_list, verb_connector_show;
+extern const struct verb verb_connector_list, verb_connector_show, verb_connector_discover;
 extern const struct verb verb_policy_reload, verb_policy_show, verb_policy_explain;
 extern const struct verb verb_events_follow;
 extern const struct verb verb_audit_head, verb_key_status;

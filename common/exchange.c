@@ -508,6 +508,32 @@ introspect_get(struct slice body, struct introspect *ret, struct err *e)
 	return msg_end(&m, "introspection", e);
 }
 
+/* ---- reseal */
+
+void
+reseal_put(struct msg *m, const struct reseal *v)
+{
+	put_sealed(m, &v->grant);
+	put_sealed(m, &v->release);
+	msg_put_id(m, &v->connection);
+	msg_put_u64(m, v->grant_version);
+	msg_put_u64(m, v->release_version);
+}
+
+int
+reseal_get(struct slice body, struct reseal *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	get_sealed(&m, &ret->grant);
+	get_sealed(&m, &ret->release);
+	ret->connection = msg_get_id(&m);
+	ret->grant_version = msg_get_u64(&m);
+	ret->release_version = msg_get_u64(&m);
+	return msg_end(&m, "tokens to be sealed again", e);
+}
+
 /* ---- pat */
 
 void

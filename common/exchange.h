@@ -28,6 +28,7 @@ enum egress_op {
 	EGRESS_APP_KEY,		/* struct app_key_ask -> struct app_key_result */
 	EGRESS_APP_FORGET,	/* struct app_key_ask -> {} : its key is destroyed, if it has one */
 	EGRESS_DISCOVER,	/* text issuer -> text: what its metadata says, as JSON */
+	EGRESS_RESEAL,		/* struct reseal -> struct exchange_result */
 };
 
 #define EX_VARS		8
@@ -187,6 +188,16 @@ struct revoke_result {
 struct introspect {
 	struct sealed	app, grant;
 };
+/*
+ * Tokens that were bought for one connection, for another that has the same refresh token: opened,
+ * and sealed for it under new keys. Nothing is sent.
+ */
+struct reseal {
+	struct sealed	grant;		/* empty: the refresh token stayed the same */
+	struct sealed	release;
+	struct id	connection;	/* of the new blobs */
+	uint64_t	grant_version, release_version;
+};
 enum token_state {
 	TOKEN_UNKNOWN,		/* it has no endpoint for it, or did not say */
 	TOKEN_ACTIVE,
@@ -233,6 +244,8 @@ void revoke_result_put(struct msg *m, const struct revoke_result *v);
 int revoke_result_get(struct slice body, struct revoke_result *ret, struct err *e);
 void introspect_put(struct msg *m, const struct introspect *v);
 int introspect_get(struct slice body, struct introspect *ret, struct err *e);	/* borrows BODY */
+void reseal_put(struct msg *m, const struct reseal *v);
+int reseal_get(struct slice body, struct reseal *ret, struct err *e);	/* borrows BODY */
 void pat_put(struct msg *m, const struct pat *v);		/* M locked */
 int pat_get(struct slice body, struct pat *ret, struct err *e);
 void pat_done(struct pat *v);

@@ -23,6 +23,7 @@ static const struct {
 	{ EGRESS_APP_KEY, app_key_prepare },
 	{ EGRESS_APP_FORGET, app_forget_prepare },
 	{ EGRESS_DISCOVER, discover_prepare },
+	{ EGRESS_RESEAL, reseal_prepare },
 };
 
 /* So that EGRESS_ATTEMPT can see it the moment it was taken. */

@@ -25,3 +25,5 @@ int pat_prepare(struct job *j, struct err *e);
 int introspect_prepare(struct job *j, struct err *e);
 /* metadata.c */
 int discover_prepare(struct job *j, struct err *e);
+/* reseal.c */
+int reseal_prepare(struct job *j, struct err *e);

@@ -13,6 +13,7 @@
 #include "vaultd/audit_line.h"
 #include "vaultd/egress.h"
 #include "vaultd/schedule.h"
+#include "vaultd/siblings.h"
 #include "vaultd/vault.h"
 
 #define ASK_AGAIN_MS	100
@@ -49,6 +50,7 @@ attempt_new(struct vault *v, enum exchange_kind kind)
 static void
 release(struct attempt *a)
 {
+	siblings_free(a);
 	exchange_done(&a->ex);
 	exchange_result_done(&a->res);
 	buf_done(&a->app_blob);
@@ -97,8 +99,8 @@ fired(evutil_socket_t fd, short what, void *arg)
 	a->later(a);
 }
 
-static void
-later(struct attempt *a, int ms, void (*fn)(struct attempt *))
+void
+attempt_later(struct attempt *a, int ms, void (*fn)(struct attempt *))
 {
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
@@ -223,7 +225,7 @@ no_word(struct attempt *a, const struct err *e)
 {
 	if (a->unsettled != NULL && (e->id == ERR_HSM_UNAVAILABLE || ++a->asks > ASK_LONG))
 		a->unsettled(a, e);
-	later(a, ASK_AGAIN_MS, ask);
+	attempt_later(a, ASK_AGAIN_MS, ask);
 }
 
 static void
@@ -240,7 +242,7 @@ asked(void *arg, int rc, struct slice body, struct err *e)
 	msg_read(&m, body);
 	state = msg_get_u8(&m);
 	if (state == ATTEMPT_RUNNING || m.failed) {
-		later(a, ASK_AGAIN_MS, ask);
+		attempt_later(a, ASK_AGAIN_MS, ask);
 		return;
 	}
 	a->asking = false;
@@ -306,7 +308,7 @@ commit_done(struct job *j)
 		if (++a->conflicts % 100 != 0)
 			commit(a);
 		else
-			later(a, STORE_AGAIN_MS, commit);
+			attempt_later(a, STORE_AGAIN_MS, commit);
 		return;
 	}
 	if (rc != 0) {
@@ -317,7 +319,7 @@ commit_done(struct job *j)
 		    "stored yet");
 		if (a->unsettled != NULL)
 			a->unsettled(a, &e);
-		later(a, STORE_AGAIN_MS, commit);
+		attempt_later(a, STORE_AGAIN_MS, commit);
 		return;
 	}
 	drop(a);
@@ -334,13 +336,13 @@ commit(struct attempt *a)
 	struct err e = { 0 };
 
 	if (j == NULL) {
-		later(a, STORE_AGAIN_MS, commit);
+		attempt_later(a, STORE_AGAIN_MS, commit);
 		return;
 	}
 	if (a->rebuild(a, &j->changes, &e) != 0) {
 		if (e.id == ERR_HSM_UNAVAILABLE) {
 			job_free(j);	/* the tag key comes with the HSM; the spool holds on */
-			later(a, STORE_AGAIN_MS, commit);
+			attempt_later(a, STORE_AGAIN_MS, commit);
 			return;
 		}
 		changes_done(&j->changes);	/* the record is gone or damaged: only the intent */

@@ -34,6 +34,7 @@ struct attempt {
 	/* of attempt_commit() */
 	void			(*committed)(struct attempt *a, int rc, const struct err *e);
 	int			(*rebuild)(struct attempt *a, struct changes *ret, struct err *e);
+	struct siblings		*siblings;	/* siblings.c */
 	unsigned		 tries, conflicts, asks;
 	/* of a code exchange: who finishes it, if anybody still waits */
 	void			(*session_done)(void *arg, int rc, const struct err *e);
@@ -59,6 +60,8 @@ void attempt_recover(struct attempt *a);
 void attempt_commit(struct attempt *a);
 /* Nothing to store, intent never stored: frees A. */
 void attempt_abandon(struct attempt *a);
+/* FN(A), on the loop, in MS. One at a time. */
+void attempt_later(struct attempt *a, int ms, void (*fn)(struct attempt *a));
 /* As audit names it: the first half of its id, in hex. */
 void attempt_trace(const struct attempt *a, char ret[17]);
 /* Is one under way for this connection? */

@@ -75,6 +75,16 @@ set_cause(struct request *r, json_t *o, const struct connection *c)
 	set_int(o, "next_try", has ? clock_shown(&r->vault->clock, explain_next_try(r->vault, c)) : 0);
 }
 
+static bool
+shares_grant(struct request *r, const struct connection *c)
+{
+	AUTO(grant) g = { 0 };
+	struct err e;
+
+	return object_grant(r->vault, &c->id, &g, NULL, &e) == 0 &&
+	    object_has_sibling(r->vault, g.fingerprint, &c->id, NULL);
+}
+
 /* What works, and will not for long, or not for all. */
 static void
 set_warnings(struct request *r, json_t *o, const struct connection *c)
@@ -82,7 +92,9 @@ set_warnings(struct request *r, json_t *o, const struct connection *c)
 	json_t *texts = json_array();
 	int skew = c->skew_s < 0 ? -c->skew_s : c->skew_s;
 
-	(void)r;
+	if (shares_grant(r, c))
+		json_array_append_new(texts, json_string("the provider gave another connection the same "
+		    "refresh token: both are renewed at once, and revoking one ends both"));
 	if (skew > SKEW_MAX_S)
 		json_array_append_new(texts, json_sprintf("this machine's clock is %s the provider's by "
 		    "%d s: have an operator set it (NTP)", c->skew_s < 0 ? "ahead of" : "behind", skew));

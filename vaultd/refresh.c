@@ -24,6 +24,7 @@
 #include "vaultd/refresh_rules.h"
 #include "vaultd/revoke.h"
 #include "vaultd/schedule.h"
+#include "vaultd/siblings.h"
 #include "vaultd/turn.h"
 #include "vaultd/vault.h"
 #include "vaultd/waiters.h"
@@ -332,14 +333,17 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 		return 0;
 	}
 	if (a->res.phase == PHASE_ANSWERED) {
-		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)
+		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0 ||
+		    object_put_connection(v, ch, &c, generation, e) != 0)
 			return e->code;
-		return object_put_connection(v, ch, &c, generation, e);
+		return siblings_store(a, ch, e);
 	}
 	if (a->res.phase == PHASE_NOT_SENT && refresh_is_local(a->res.err.id))
 		return 0;
 	note_outcome(a, ch, &c);
-	return object_put_connection(v, ch, &c, generation, e);
+	if (object_put_connection(v, ch, &c, generation, e) != 0)
+		return e->code;
+	return siblings_fail(a, ch, note_outcome, e);	/* it is their token too */
 }
 
 static void
@@ -368,6 +372,7 @@ committed(struct attempt *a, int rc, const struct err *e)
 {
 	if (a->res.release_wrap.len > 0)	/* the new token has a new key */
 		dek_cache_forget(a->vault->deks, &a->intent.connection);
+	siblings_forget_keys(a);
 	if (rc == 0 && a->recovered && a->res.phase == PHASE_NOT_SENT)
 		begin_again(a);
 	else if (rc != 0)
@@ -392,7 +397,10 @@ finished(struct attempt *a)
 		attempt_abandon(a);
 		return;
 	}
-	attempt_commit(a);
+	if (a->res.phase == PHASE_ANSWERED)
+		siblings_share(a, attempt_commit);
+	else
+		attempt_commit(a);
 }
 
 static void

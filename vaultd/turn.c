@@ -19,6 +19,7 @@
 #include "vaultd/pacing.h"
 #include "vaultd/refresh.h"
 #include "vaultd/refresh_rules.h"
+#include "vaultd/siblings.h"
 #include "vaultd/vault.h"
 #include "vaultd/waiters.h"
 
@@ -120,7 +121,7 @@ void
 refresh_want(struct vault *v, const struct id *connection,
     void (*done)(void *arg, int rc, const struct err *e), void *arg)
 {
-	struct attempt *a = attempt_find(v, connection);
+	struct attempt *a = siblings_attempt(v, connection);
 	struct err e = { 0 };
 	int rc = 0;
 
@@ -161,19 +162,37 @@ turn_due(struct vault *v, const struct id *connection)
 
 /* ---- turns */
 
+struct wanted {
+	struct vault	*v;
+	struct id	 connection;
+};
+
+static void
+want(void *to, void (*done)(void *, int, const struct err *), void *arg)
+{
+	struct wanted *w = to;
+
+	refresh_want(w->v, &w->connection, done, arg);
+}
+
 static void
 begin(struct vault *v, const struct id *connection, void *waiters)
 {
 	struct err e = { 0 };
-	int rc = attempt_find(v, connection) == NULL ?
-	    refresh_start(v, connection, &waiters, &e) :
-	    err_name(&e, ERR_BUSY, "this connection is being reconnected");
+	int64_t ends;
+	bool there = siblings_attempt(v, connection) != NULL;
 
-	if (rc == 0)
+	/* One that only was due may have been renewed meanwhile, with a sibling. */
+	if (!there && (waiters != NULL || refresh_is_due(v, connection, &ends)) &&
+	    refresh_start(v, connection, &waiters, &e) == 0)
 		return;
-	log_debug("a refresh does not begin: %s", e.text);
 	pacing_done(v->pacing, connection, PACED_NOTHING, 0, boot_ms());
-	waiters_wake(&waiters, rc, &e);
+	if (there) {
+		waiters_move(&waiters, want, &(struct wanted){ v, *connection });
+		return;
+	}
+	log_debug("a refresh does not begin: %s", e.text);
+	waiters_wake(&waiters, (int)e.code, &e);
 }
 
 static void

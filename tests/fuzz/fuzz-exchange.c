@@ -33,6 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct begin_result br;
 	static struct revoke_result rr;
 	struct introspect in;
+	struct reseal rs;
 	AUTO(secret) dek = { 0 };
 	AUTO(buf) wrap = { 0 };
 	struct wrap_view w;
@@ -103,6 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		break;
 	case 15:
 		introspect_get(s, &in, &e);
+		reseal_get(s, &rs, &e);
 		break;
 	}
 	return 0;

@@ -4,7 +4,7 @@
 //
 // Prints "listening ISSUER" when ready. Control, for tests on the same machine:
 //   POST /__ctl/client   {client_id, client_secret, redirect_uris, ...}: registers a client
-//   GET  /__ctl/stats    counts: answers of /token, errors, faults met, reuse of refresh tokens, revocations
+//   GET  /__ctl/stats    counts: answers of /token (token_most: at once), errors, faults met, reuse of refresh tokens, revocations
 //   POST /__ctl/fault    {path, grant_type, count, kind, ms, status, headers, body}: see below
 //   GET  /__ctl/tls12    {mtls}: where client certificates are asked for, and TLS 1.2 is the newest
 //   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/refresh-tokens, /__ctl/clear
@@ -63,7 +63,7 @@ class Memory {
 
 // ---- the provider
 const SCOPES = ['openid', 'offline_access', 'api:read', 'api:write'];
-const stats = { token: {}, errors: {}, faults: {}, reuse_detected: 0, reuse_of: {}, revoked: 0, authorize: 0 };
+const stats = { token: {}, errors: {}, faults: {}, reuse_detected: 0, token_most: 0, reuse_of: {}, revoked: 0, authorize: 0 };
 
 // Client certificates are asked for on ports of their own (RFC 8705 section 5).
 const certificate = (ctx) => ctx.socket.getPeerX509Certificate?.()?.toString();
@@ -178,7 +178,7 @@ async function whoami(provider, q, s) {
 }
 
 // ---- control and faults
-let faults = [];
+let faults = [], tokenNow = 0;
 const forget = (test) => { let n = 0; for (const [k, e] of [...store]) if (test(k, e)) { store.delete(k); n++; } return n; };
 
 async function control(q, s, path) {
@@ -242,6 +242,10 @@ async function faulty(f, call, q, s) {
 
 async function handle(provider, q, s) {
 	const path = new URL(q.url, 'https://x').pathname;
+	if (path === '/token') {
+		stats.token_most = Math.max(stats.token_most, ++tokenNow);
+		s.on('close', () => { tokenNow--; });
+	}
 	const m = /^\/interaction\/([^/]+)(?:\/(login|consent|deny))?$/.exec(path);
 	if (m) return interaction(provider, q, s, m[1], m[2]);
 	if (path === '/api/whoami') return whoami(provider, q, s);

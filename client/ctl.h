@@ -56,7 +56,8 @@ struct command {
 extern const struct command *const command_tables[];	/* NULL ended, main.c */
 extern const struct command commands_connect[], commands_connection[], commands_token[],
     commands_app[], commands_folder[], commands_connector[], commands_policy[],
-    commands_audit[], commands_vault[], commands_binding[], commands_exec[];			/* end with a zeroed row */
+    commands_audit[], commands_vault[], commands_binding[], commands_exec[],
+    commands_events[];					/* end with a zeroed row */
 /* By the first of ARGC words; how many of them are its name. NULL: there is none. main.c */
 const struct command *command_find(int argc, char **argv, size_t *words);
 /* The option of N bytes at NAME in K's row: "name", "name=" or "name=*", then a space or the end.

@@ -39,7 +39,7 @@ offer(struct line *l, const char *text)
 static void
 offer_words(struct line *l, const char *words)
 {
-	char text[200];
+	char text[600];
 
 	snprintf(text, sizeof text, "%s", words);
 	for (char *save, *w = strtok_r(text, " ", &save); w != NULL; w = strtok_r(NULL, " ", &save))
@@ -125,6 +125,10 @@ static const struct { const char *option, *kind, *words; } values[] = {
 	{ "secret-file", "FILE", NULL },
 	{ "socket", "FILE", NULL },
 	{ "token-file", "FILE", NULL },
+	{ "type", NULL, "created authenticated reconnected recovered degraded needs_reconnect locked "
+	    "unlocked disabled enabled renamed moved deleted expiring app_added app_changed "
+	    "app_secret_changed app_deleted rotate_due policy_changed policy_failed sealed unsealed "
+	    "hsm_up hsm_down store_unwritable audit_unwritable writable" },
 };
 
 static void

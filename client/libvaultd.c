@@ -217,6 +217,13 @@ try(struct vaultd *v, struct call *k, long long start)
 	return k->end;
 }
 
+static int
+in_use(struct vaultd_error *e)
+{
+	return libwire_fail(e, false, "caller", "Use another struct vaultd for blocking calls.",
+	    "answers to vaultd_send() are due", 0);
+}
+
 /* A broken connection is made anew once: when the vault has seen nothing of the call, or
  * when the call only reads. */
 static int
@@ -226,8 +233,7 @@ call(struct vaultd *v, struct call *k)
 	enum end end;
 
 	if (v->busy || v->first != NULL)
-		return libwire_fail(k->e, false, "caller", "Use another struct vaultd for "
-		    "blocking calls.", "answers to vaultd_send() are due", 0);
+		return in_use(k->e);
 	end = try(v, k, start);
 	if (end == END_BROKE && k->e->retry && (k->repeatable || !v->touched))
 		end = try(v, k, start);
@@ -255,6 +261,73 @@ vaultd_call(struct vaultd *v, const char *method, const char *parameters, char *
 	if (checked(parameters, &k.parameters, e) != 0)
 		return -1;
 	return call(v, &k);
+}
+
+/* ---- calls that go on */
+
+struct more {
+	struct vaultd		*v;
+	vaultd_each		*each;
+	void			*arg;
+	struct vaultd_error	*e;
+	bool			 answered, enough, ended;
+	int			 rc;
+};
+
+static void
+got_more(void *arg, const char *parameters, size_t len, const struct vaultd_error *e)
+{
+	struct more *m = arg;
+
+	(void)len;
+	m->answered = true;
+	m->ended = parameters == NULL || !m->v->continues;
+	if (parameters == NULL) {
+		m->rc = -1;
+		*m->e = *e;
+	} else if (!m->enough) {
+		m->enough = !m->each(m->arg, parameters);
+	}
+}
+
+static int
+wait_more(struct vaultd *v, struct more *m, long long start)
+{
+	struct vaultd_error e;
+
+	while (!m->ended && !m->enough) {
+		struct pollfd p = { .fd = v->fd, .events = vaultd_events(v) };
+		int left = m->answered ? -1 : left_ms(v, start);
+
+		if (left == 0) {
+			timed_out(v, m->e);
+			return -1;
+		}
+		if (poll(&p, 1, left) > 0)
+			libwire_turn(v, &e);	/* what went wrong reaches M through got_more() */
+	}
+	if (!m->ended)
+		libwire_break(v, NULL);
+	return m->rc;
+}
+
+LIBWIRE_EXPORT int
+vaultd_call_more(struct vaultd *v, const char *method, const char *parameters,
+    vaultd_each *each, void *arg, struct vaultd_error *e)
+{
+	struct more m = { .v = v, .each = each, .arg = arg, .e = e };
+	struct libwire_due due = { .more = true, .done = got_more, .arg = &m };
+	long long start = now_ms();
+	struct span p;
+
+	if (checked(parameters, &p, e) != 0)
+		return -1;
+	if (v->busy || v->first != NULL)
+		return in_use(e);
+	if (connect_waiting(v, start, e) != END_ANSWERED ||
+	    libwire_queue(v, method, p, due, e) != 0)
+		return -1;
+	return wait_more(v, &m, start);
 }
 
 /* ---- tokens */

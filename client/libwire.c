@@ -253,6 +253,7 @@ libwire_queue(struct vaultd *v, const char *method, struct span parameters,
     struct libwire_due due, struct vaultd_error *e)
 {
 	static const char head[] = "{\"method\":\"", middle[] = "\",\"parameters\":";
+	const char *end = due.more ? ",\"more\":true}" : "}";
 	struct libwire_due *d;
 	char *p;
 	size_t n;
@@ -265,7 +266,7 @@ libwire_queue(struct vaultd *v, const char *method, struct span parameters,
 		bytes_drop(&v->out, v->sent);
 		v->sent = 0;
 	}
-	n = sizeof head + strlen(method) + sizeof middle + parameters.len;
+	n = sizeof head - 1 + strlen(method) + sizeof middle - 1 + parameters.len + strlen(end) + 1;
 	if ((d = malloc(sizeof *d)) == NULL || !bytes_room(&v->out, n)) {
 		free(d);
 		return libwire_no_memory(e);
@@ -274,7 +275,7 @@ libwire_queue(struct vaultd *v, const char *method, struct span parameters,
 	p = mempcpy(p, method, strlen(method));
 	p = mempcpy(p, middle, sizeof middle - 1);
 	p = mempcpy(p, parameters.p, parameters.len);
-	memcpy(p, "}", 2);
+	memcpy(p, end, strlen(end) + 1);
 	v->out.len += n;
 	if (v->first == NULL)
 		v->touched = false;
@@ -322,10 +323,15 @@ answer(struct vaultd *v, char *text, size_t len)
 	failed = libscan_member(all, "error", &name);
 	if (!libscan_member(all, "parameters", &parameters))
 		parameters = (struct span){ none, 2 };
-	if (*parameters.p != '{' ||
-	    (libscan_member(all, "continues", &more) && *more.p != 'f') ||
+	v->continues = libscan_member(all, "continues", &more) && *more.p != 'f';
+	if (*parameters.p != '{' || (v->continues && (failed || !d->more)) ||
 	    (failed && (name.len < 3 || *name.p != '"')))
 		return false;
+	if (v->continues) {		/* D may be gone behind its callback */
+		((char *)parameters.p)[parameters.len] = '\0';
+		run(v, d, parameters.p, parameters.len, NULL);
+		return true;
+	}
 	if ((v->first = d->next) == NULL)
 		v->last = &v->first;
 	if (failed) {

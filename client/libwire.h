@@ -19,6 +19,7 @@ typedef void libwire_done(void *arg, const char *parameters, size_t len,
 struct libwire_due {
 	struct libwire_due	*next;
 	libwire_done		*done;
+	bool			 more;	/* answers may come until one does not continue */
 	vaultd_done		*user;	/* instead of DONE, for calls of the host program */
 	void			*arg;
 };
@@ -39,6 +40,7 @@ struct vaultd {
 	size_t			 sent;		/* bytes of OUT that are gone */
 	bool			 deaf;		/* the vault reads no more; answers may still come */
 	bool			 busy;		/* a callback is running */
+	bool			 continues;	/* and another answer follows the one it is for */
 	bool			 closed;	/* ... and it called vaultd_close() */
 	bool			 touched;	/* a byte of the calls under way was sent */
 	struct libwire_due	*first, **last;

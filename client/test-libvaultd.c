@@ -908,6 +908,79 @@ TEST(no_copy_of_a_token_outlives_it)
 	fake_stop(&f);
 }
 
+/* ---- calls that go on */
+
+static void
+serve_more(struct fake *f, int fd, int n)
+{
+	if (!hear(f, fd))
+		return;
+	say(fd, "{\"parameters\":{\"n\":1},\"continues\":true}");
+	say(fd, "{\"parameters\":{\"n\":2},\"continues\":true}");
+	if (n == 0)
+		say(fd, "{\"parameters\":{\"n\":3}}");
+	while (n < 2 && hear(f, fd))
+		say(fd, "{\"parameters\":{}}");
+}
+
+struct pages { char text[200]; int most; };
+
+static bool
+note_page(void *arg, const char *parameters)
+{
+	struct pages *p = arg;
+
+	strcat(p->text, parameters);
+	return --p->most > 0;
+}
+
+TEST(row_83_a_call_that_goes_on_until_the_vault_ends_it_or_the_caller_or_the_line_breaks)
+{
+	struct pages p = { .most = 99 };
+	struct vaultd_error e;
+	struct vaultd *v;
+	struct fake f;
+	char *text = NULL;
+
+	fake_start(&f, serve_more);
+	v = client(&f);
+	T_EQ(vaultd_call_more(v, "a.B", NULL, note_page, &p, &e), 0);
+	T_STR(p.text, "{\"n\":1}{\"n\":2}{\"n\":3}");
+	T_STR(f.heard, "{\"method\":\"a.B\",\"parameters\":{},\"more\":true}");
+	T_EQ(vaultd_call(v, "a.C", NULL, &text, &e), 0);	/* the connection is still good */
+	vaultd_free(text);
+	T_EQ(f.connections, 1);
+	vaultd_close(v);
+
+	v = client(&f);
+	p = (struct pages){ .most = 2 };
+	T_EQ(vaultd_call_more(v, "a.B", NULL, note_page, &p, &e), 0);
+	T_STR(p.text, "{\"n\":1}{\"n\":2}");
+	T_EQ(vaultd_fd(v), -1);
+
+	p = (struct pages){ .most = 99 };
+	T_EQ(vaultd_call_more(v, "a.B", NULL, note_page, &p, &e), -1);
+	T_OK(e.retry);
+	T_STR(p.text, "{\"n\":1}{\"n\":2}");
+	vaultd_close(v);
+	fake_stop(&f);
+}
+
+TEST(an_answer_that_continues_a_call_of_one_answer_is_none_of_vaultd)
+{
+	struct vaultd_error e;
+	struct vaultd *v;
+	struct fake f;
+	char *text = NULL;
+
+	fake_start(&f, serve_more);
+	v = client(&f);
+	T_EQ(vaultd_call(v, "a.B", NULL, &text, &e), -1);
+	T_HAS(e.message, "not one of vaultd");
+	vaultd_close(v);
+	fake_stop(&f);
+}
+
 int
 main(void)
 {

@@ -108,6 +108,18 @@ void vaultd_token_done(struct vaultd_token *t);
 int vaultd_call(struct vaultd *v, const char *method, const char *parameters, char **ret,
     struct vaultd_error *e);
 
+/*
+ * A method that goes on answering, such as vaultd.Events.Follow: EACH gets the parameters of
+ * every answer as text (borrowed, wiped afterwards), until it returns false, or the vault ends
+ * the call. The timeout is for the first answer; for those behind it the call waits as long as
+ * it takes. When EACH ended it, the connection is closed, and the next call makes another. EACH
+ * must not use V. Returns 0 when EACH or the vault ended it. Errors: as above; when the
+ * connection breaks, with the retry bit.
+ */
+typedef bool vaultd_each(void *arg, const char *parameters);
+int vaultd_call_more(struct vaultd *v, const char *method, const char *parameters,
+    vaultd_each *each, void *arg, struct vaultd_error *e);
+
 /* Wipes and frees a text of vaultd_call(). NULL is fine. */
 void vaultd_free(char *text);
 

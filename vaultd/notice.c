@@ -100,18 +100,18 @@ notice_owner(const struct notice *ev)
 }
 
 void
-notice_advice(const struct notice *ev, char *ret, size_t cap)
+notice_advice(const struct notice *ev, const char *path, char *ret, size_t cap)
 {
 	const char *own = row_of(ev->type)->advice;
 	struct err e = { 0 };
 
 	if (ev->cause == ERR_NONE) {
-		snprintf(ret, cap, "%s", own == NULL ? "" : own);
+		str_put(ret, cap, 0, own == NULL ? "" : own);
 		return;
 	}
 	err_name(&e, ev->cause, "%s", ev->text);
-	if (ev->of == NOTICE_OF_CONNECTION)
-		err_detail(&e, "connection", "%s", ev->name);
+	err_detail(&e, "connection", "%s", path);
+	err_detail(&e, "provider", "%s", ev->connector);
 	advice_text(&e, ret, cap);
 }
 

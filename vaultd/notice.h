@@ -67,9 +67,10 @@ struct notice {
 	int64_t		deadline;		/* unix s; 0 = none */
 };
 enum notice_of notice_of_type(enum notice_type t);
-/* Whose move it is, and what to do: of its cause, or else of its type; "" = nobody's. */
+/* Whose move it is, and what to do about what is called PATH now: of its cause, or else of its type;
+ * "" = nobody's. */
 const char *notice_owner(const struct notice *ev);
-void notice_advice(const struct notice *ev, char *ret, size_t cap);
+void notice_advice(const struct notice *ev, const char *path, char *ret, size_t cap);
 
 int notice_encode(const struct notice *ev, struct buf *out, struct err *e);
 int notice_decode(struct slice in, struct notice *ret, struct err *e);

@@ -95,21 +95,21 @@ set_text(json_t *o, const char *key, const char *value)
 	json_object_set_new(o, key, *value == '\0' ? json_null() : json_string(value));
 }
 
+/* As the caller would name it. */
 static void
-set_path(json_t *o, const struct request *r, const struct notice *n)
+path_of(const struct request *r, const struct notice *n, char *ret, size_t cap)
 {
-	bool own = n->class == FOLDER_PERSONAL && n->folder_owner == r->conn->peer.uid;
-	char folder[480], path[620];
+	bool own = n->folder_owner == r->conn->peer.uid;
+	size_t at = 0;
 
-	if (n->class == FOLDER_SHARED)
-		str_put(folder, sizeof folder, 0, n->folder);
-	else
-		str_put(folder, sizeof folder,
-		    str_put(folder, sizeof folder, 0, own ? "personal" : "personal/"),
-		    own ? "" : n->folder_owner_name);
-	str_put(path, sizeof path, str_put(path, sizeof path,
-	    str_put(path, sizeof path, 0, folder), "/"), n->name);
-	set_text(o, "path", n->of == NOTICE_OF_CONNECTION ? path : n->name);
+	if (n->class == FOLDER_SHARED) {
+		at = str_put(ret, cap, 0, n->folder);
+	} else if (n->class == FOLDER_PERSONAL) {
+		at = str_put(ret, cap, 0, own ? "personal" : "personal/");
+		at = str_put(ret, cap, at, own ? "" : n->folder_owner_name);
+	}
+	at = str_put(ret, cap, at, at > 0 ? "/" : "");
+	str_put(ret, cap, at, n->name);
 }
 
 static void
@@ -123,16 +123,18 @@ notice_json(const struct request *r, const struct notice *n, uint64_t sequence)
 {
 	static const char *const words[] = { "vault", "policy", "app", "connection" };
 	json_t *o = json_object();
-	char id[ID_TEXT] = "", advice[ADVICE_MAX];
+	char id[ID_TEXT] = "", path[620], advice[ADVICE_MAX];
 
 	if (!id_is_null(&n->id))
 		id_text(&n->id, id);
+	path_of(r, n, path, sizeof path);
+	notice_advice(n, path, advice, sizeof advice);
 	json_object_set_new(o, "sequence", json_integer((json_int_t)sequence));
 	json_object_set_new(o, "time", json_integer(n->time));
 	set_text(o, "type", notice_type_name(n->type));
 	set_text(o, "object", words[n->of]);
 	set_text(o, "id", id);
-	set_path(o, r, n);
+	set_text(o, "path", path);
 	set_text(o, "connector", n->connector);
 	set_text(o, "was", n->was);
 	set_state(o, "old_state", n->old_state);
@@ -140,7 +142,6 @@ notice_json(const struct request *r, const struct notice *n, uint64_t sequence)
 	set_text(o, "cause", n->cause == ERR_NONE ? "" : err_row(n->cause)->name);
 	set_text(o, "text", n->text);
 	set_text(o, "owner", notice_owner(n));
-	notice_advice(n, advice, sizeof advice);
 	set_text(o, "advice", advice);
 	json_object_set_new(o, "deadline", json_integer(n->deadline));
 	return o;

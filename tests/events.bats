@@ -192,10 +192,8 @@ P
 	bed_kill vaultd
 	bed_await
 	ctl $BED_ALICE connection delete twice >/dev/null
-	for i in 1 2; do
-		ended() { grep -q '"type":"deleted"' "$BED/log/f$i"; }
-		bed_within 30 ended
-	done
+	ended() { [ "$(cat "$BED/log/f1" "$BED/log/f2" | grep -c '"type":"deleted"')" = 2 ]; }
+	bed_within 30 ended
 	kill $(pgrep -P $f1) $(pgrep -P $f2) || true
 	follow $BED_ALICE "{\"since\":$from}" | python3 -c 'import json,sys
 for line in sys.stdin:

@@ -216,7 +216,8 @@ FUZZ_SECONDS ?= 60
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
 FUZZ_SRC := $(JSON_SRC) $(COMMON_SRC) $(CATALOGUE_SRC) $(POLICY_SRC) $(LIB_SRC) $(HSM_SRC) \
 	    $(wildcard vaultd/record*.c) vaultd/fields.c vaultd/varlink.c vaultd/quick.c \
-	    egress/reply.c egress/discovery.c egress/http.c egress/allow.c egress/flight.c \
+	    $(addprefix egress/,reply.c body.c lifetime.c capture.c claims.c diagnose.c \
+	    diagnose_table.c redact.c) egress/discovery.c egress/http.c egress/allow.c egress/flight.c \
 	    egress/spool.c egress/destination.c client/callback.c client/loopback.c
 FUZZ_LIBS := -Wl,--as-needed $(LIBS_egress) $(LIBS_pkcs11)
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SRC))
@@ -237,7 +238,8 @@ fuzz:		## run every fuzzer for FUZZ_SECONDS (60)
 	@for f in $(FUZZERS); do c=tests/fuzz/corpus/$${f#fuzz-}; w=$$(mktemp -d); \
 	    echo "fuzz: $$f for $(FUZZ_SECONDS) s"; \
 	    ASAN_OPTIONS=detect_leaks=0 $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=8192 \
-		-artifact_prefix=$(BUILD)/fuzz/ $$w $$( [ -d $$c ] && echo $$c ) >$$w.log 2>&1 \
+		-artifact_prefix=$(BUILD)/fuzz/ $$w $$( [ -d $$c ] && echo $$c ) \
+		$$( [ $$f = fuzz-reply ] && echo tests/fixtures/answers ) >$$w.log 2>&1 \
 		|| { tail -40 $$w.log; rm -rf $$w $$w.log; exit 1; }; rm -rf $$w $$w.log; done
 	@echo 'fuzz: ok'
 

@@ -98,7 +98,7 @@ form_parse(const char *p, size_t len)
 static struct slice
 start_of(struct slice body)
 {
-	const char *p = body.p;
+	const char *p = body.len > 0 ? body.p : "";
 	size_t i = body.len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 
 	while (i < body.len && isspace((unsigned char)p[i]))

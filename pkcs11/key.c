@@ -15,11 +15,14 @@
 #include "common/role.h"
 #include "pkcs11/ckr.h"
 #include "pkcs11/hsm.h"
+#include "pkcs11/pair.h"
 
 struct command {
 	const char	*noun, *verb;
 	enum guard_mode	 mode;
-	int		(*run)(struct hsm *h, FILE *out, struct err *e);
+	/* ARG: the one more word that a command with `arg` takes; else NULL. */
+	int		(*run)(struct hsm *h, const char *arg, FILE *out, struct err *e);
+	bool		 arg;
 };
 
 /* ---- key init */
@@ -101,10 +104,11 @@ undo(struct hsm *h, FILE *out)
 }
 
 static int
-key_init(struct hsm *h, FILE *out, struct err *e)
+key_init(struct hsm *h, const char *arg, FILE *out, struct err *e)
 {
 	char vault[ID_TEXT];
 
+	(void)arg;
 	if (check_unbound(h, e) != 0 || hsm_reach(h, e) != 0)
 		return e->code;
 	h->binding = (struct binding){ .vault = id_new() };
@@ -131,11 +135,12 @@ key_init(struct hsm *h, FILE *out, struct err *e)
 /* ---- key status, pin try */
 
 static int
-key_status(struct hsm *h, FILE *out, struct err *e)
+key_status(struct hsm *h, const char *arg, FILE *out, struct err *e)
 {
 	int rc = hsm_start(h, e);
 	char vault[ID_TEXT];
 
+	(void)arg;
 	fprintf(out, "state   %s\n", key_state_name(h->state));
 	if (h->module.label[0] != '\0')
 		fprintf(out, "token   %s (%s %s, serial %s)\n", h->module.label,
@@ -157,8 +162,9 @@ key_status(struct hsm *h, FILE *out, struct err *e)
 }
 
 static int
-pin_try(struct hsm *h, FILE *out, struct err *e)
+pin_try(struct hsm *h, const char *arg, FILE *out, struct err *e)
 {
+	(void)arg;
 	if (hsm_reach(h, e) != 0)
 		return e->code;
 	fprintf(out, "token   %s (%s %s, serial %s)\n", h->module.label, h->module.maker,
@@ -167,10 +173,72 @@ pin_try(struct hsm *h, FILE *out, struct err *e)
 	return 0;
 }
 
+/* ---- pair list, pair destroy: those whose app is gone, and of apps that are in a backup alone */
+
+struct listing {
+	struct hsm	*h;
+	FILE		*out;
+};
+
+static int
+list_one(void *arg, const struct pair_file *p, const struct err *bad)
+{
+	struct listing *l = arg;
+	CK_OBJECT_HANDLE key;
+	char record[ID_TEXT];
+	struct err e = { 0 };
+
+	if (bad->code != 0) {
+		fprintf(l->out, "%s damaged: %s\n", p->id, bad->text);
+		return 0;
+	}
+	id_text(&p->record, record);
+	fprintf(l->out, "%s app %s %s %s, %s, for %s at %s%s%s\n", p->id, record,
+	    pair_kind_name(p->public.kind), pair_use_name(p->public.use),
+	    p->public.imported ? "imported" : "generated",
+	    p->rule.iss[0] != '\0' ? p->rule.iss : "a client", p->rule.endpoint,
+	    pair_find(&l->h->module, p, &key, &e) == 0 ? "" : "; not usable: ", e.text);
+	return 0;
+}
+
+static int
+pair_list(struct hsm *h, const char *arg, FILE *out, struct err *e)
+{
+	struct listing l = { h, out };
+
+	(void)arg;
+	if (hsm_reach(h, e) != 0)
+		return e->code;
+	return pairfile_walk(h->conf.state_dir, list_one, &l, e);
+}
+
+static int
+pair_destroy_one(struct hsm *h, const char *arg, FILE *out, struct err *e)
+{
+	struct pair_file p;
+	CK_OBJECT_HANDLE key;
+	int rc;
+
+	if (pairfile_load(h->conf.state_dir, arg, &p, e) != 0 || hsm_reach(h, e) != 0)
+		return e->code;
+	rc = pair_find(&h->module, &p, &key, e);
+	if (rc == 0)
+		rc = pair_destroy(&h->module, key, e);
+	if (rc != 0 && rc != V_NOT_FOUND)
+		return rc;
+	if (pairfile_remove(h->conf.state_dir, p.id, e) != 0)
+		return e->code;
+	fprintf(out, rc == 0 ? "destroyed key pair %s\n" :
+	    "forgot  key pair %s: the token does not have it, and nothing will use it\n", p.id);
+	return 0;
+}
+
 static const struct command commands[] = {
-	{ "key", "init", GUARD_OPERATOR, key_init },
-	{ "key", "status", GUARD_OPERATOR, key_status },
-	{ "pin", "try", GUARD_FORCED, pin_try },
+	{ "key", "init", GUARD_OPERATOR, key_init, false },
+	{ "key", "status", GUARD_OPERATOR, key_status, false },
+	{ "pin", "try", GUARD_FORCED, pin_try, false },
+	{ "pair", "list", GUARD_OPERATOR, pair_list, false },
+	{ "pair", "destroy", GUARD_OPERATOR, pair_destroy_one, true },
 };
 
 /* ---- around them */
@@ -218,7 +286,7 @@ own_stdout(struct err *e)
 }
 
 static int
-run(const struct command *c, struct hsm *h, struct err *e)
+run(const struct command *c, const char *arg, struct hsm *h, struct err *e)
 {
 	FILE *out = own_stdout(e);
 	int rc;
@@ -231,7 +299,7 @@ run(const struct command *c, struct hsm *h, struct err *e)
 	    role_harden(NULL, e) != 0 || config_module_env(&h->conf, e) != 0)
 		return e->code;
 	h->mode = c->mode;
-	rc = c->run(h, out, e);
+	rc = c->run(h, arg, out, e);
 	secret_done(&h->pin);
 	if (fflush(out) != 0 && rc == 0)
 		rc = err_errno(e, "standard output");
@@ -247,15 +315,15 @@ key_command(struct hsm_conf *conf, int argc, char **argv)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		const struct command *c = &commands[i];
 
-		if (argc != 2 || strcmp(argv[0], c->noun) != 0 ||
+		if (argc != 2 + c->arg || strcmp(argv[0], c->noun) != 0 ||
 		    strcmp(argv[1], c->verb) != 0)
 			continue;
-		if (run(c, &h, &e) == 0)
+		if (run(c, c->arg ? argv[2] : NULL, &h, &e) == 0)
 			return 0;
 		fprintf(stderr, "vault-hsm %s %s: %s\n", c->noun, c->verb, e.text);
 		return 1;
 	}
-	fprintf(stderr, "vault-hsm: unknown command; there is `key init`, `key status` and "
-	    "`pin try`\n");
+	fprintf(stderr, "vault-hsm: unknown command; there is `key init`, `key status`, `pin "
+	    "try`, `pair list` and `pair destroy ID`\n");
 	return 2;
 }

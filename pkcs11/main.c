@@ -36,6 +36,8 @@ usage(FILE *f)
 	    "       vault-hsm [-c FILE] key init    make the two KEKs, once\n"
 	    "       vault-hsm [-c FILE] key status  reach the token, check the KEKs\n"
 	    "       vault-hsm [-c FILE] pin try     log in once, whatever happened before\n"
+	    "       vault-hsm [-c FILE] pair list   key pairs of connections\n"
+	    "       vault-hsm [-c FILE] pair destroy ID\n"
 	    "       vault-hsm -h | -V\n");
 }
 

@@ -58,7 +58,7 @@ setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; cd "$BED_ROOT"; }
 			grep -qE "^\.It Fl $o( |\$)" docs/man/$r.8 || { echo "$r -$o"; return 1; }
 		done
 	done
-	for c in 'key init' 'key status' 'pin try'; do
+	for c in 'key init' 'key status' 'pin try' 'pair list' 'pair destroy'; do
 		"$BUILD/bin/vault-hsm" -h | grep -q "$c"
 		grep -q "^\.It Cm $c" docs/man/vault-hsm.8
 	done

@@ -172,6 +172,42 @@ pairs() { ls "$BED"/state/vault-hsm/pair-* 2>/dev/null | wc -l; }
 	connects $A
 }
 
+@test "row 21: the connector says how assertions name their key, for whom they are, and by which algorithm" {
+	app $A private_key_jwt --key rsa
+	registered $A private_key_jwt '"token_endpoint_auth_signing_alg":"RS256"'
+	connects $A
+	[ "$(bed_ctl stats | member assertion.aud)" = "$ISSUER" ]
+	[ "$(bed_ctl stats | member assertion.kid)" = "$(admin app key $A --jwk | member kid)" ]
+	[ "$(bed_ctl stats | member assertion.sub)" = $A ]
+	# Another kind of provider, which knows the key by its certificate and wants PS256.
+	python3 - "$BED/connectors/openid.json" <<-'P'
+		import json, sys
+		c = json.load(open(sys.argv[1]))
+		c.update(assertion_header="x5t_s256", assertion_audience="token_url", assertion_alg="PS256")
+		json.dump(c, open(sys.argv[1], "w"))
+	P
+	bed_kill vault-egress
+	bed_within 10 bed_await
+	a=$A-x5t
+	app $a private_key_jwt --key rsa --certificate-days 90
+	registered $a private_key_jwt '"token_endpoint_auth_signing_alg":"PS256"'
+	connects $a
+	bed_ctl stats >"$T/stats"
+	[ "$(member assertion.aud <"$T/stats")" = "$ISSUER/token" ]
+	[ "$(member assertion.alg <"$T/stats")" = PS256 ]
+	admin app key $a --certificate >"$T/cert.pem"
+	[ "$(member 'assertion.x5t#S256' <"$T/stats")" = "$(openssl x509 -in "$T/cert.pem" -outform DER | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=')" ]
+	! member assertion.kid <"$T/stats" 2>/dev/null
+	openssl x509 -in "$T/cert.pem" -noout -checkend $((89 * 86400))
+	! openssl x509 -in "$T/cert.pem" -noout -checkend $((91 * 86400))
+	# Its key is an EC one: that cannot be.
+	run app $a-ec private_key_jwt --key ec
+	[ "$status" -ne 0 ]
+	cp "$BED_ROOT/connectors/openid.json" "$BED/connectors/"
+	bed_kill vault-egress
+	bed_within 10 bed_await
+}
+
 @test "what does not fit is said before a key is made, and a deleted app takes its key along" {
 	n=$(pairs)
 	said() { run app "$@"; echo "$output"; [ "$status" -ne 0 ]; }

@@ -271,3 +271,21 @@ tbs13() { printf '%64s%s\0%s' '' "${1:-TLS 1.3, client CertificateVerify}" 01234
 	await READY 20
 	jwt $id ES256 client-1 client-1 $ISS | verified ES256 >/dev/null
 }
+
+@test "the operator lists the pairs, and destroys one that nobody uses" {
+	a=$(assertion ec) b=$(pair $R2 rsa tls '' '' '')
+	run "$HSM" -c "$D/conf" pair list
+	[ "$status" -eq 0 ]
+	[[ $output == *"$a app $R1 ec assertion, generated, for client-1"* ]]
+	[[ $output == *"$b app $R2 rsa tls"* ]]
+	"$HSM" -c "$D/conf" pair destroy $a
+	[ "$(privates)" -eq 1 ]
+	refused jwt $a ES256 client-1 client-1 $ISS
+	p11 --delete-object --type privkey --id "$(hex $b)" >/dev/null
+	"$HSM" -c "$D/conf" pair list | grep -q "$b.*not usable"
+	"$HSM" -c "$D/conf" pair destroy $b | grep -q forgot
+	run "$HSM" -c "$D/conf" pair destroy $b
+	[ "$status" -eq 1 ]
+	run "$HSM" -c "$D/conf" pair destroy
+	[ "$status" -eq 2 ]
+}

@@ -23,8 +23,8 @@ forgotten(void *arg, int rc, struct slice body, struct err *e)
 	(void)arg;
 	(void)body;
 	if (rc != 0)
-		log_warn("the key of a deleted OAuth app is left in the HSM, where nobody uses it: %s",
-		    e->text);
+		log_warn("the key of a deleted OAuth app is left in the HSM, where nobody uses it (vault-hsm pair "
+		    "destroy): %s", e->text);
 }
 
 void

@@ -4,7 +4,7 @@
 //
 // Prints "listening ISSUER" when ready. Control, for tests on the same machine:
 //   POST /__ctl/client   {client_id, client_secret, redirect_uris, ...}: registers a client
-//   GET  /__ctl/stats    counts: answers of /token (token_most: at once), errors, faults met, reuse of refresh tokens, revocations
+//   GET  /__ctl/stats    the last client assertion, and counts: answers of /token (token_most: at once), errors, faults met, reuse of refresh tokens, revocations
 //   POST /__ctl/fault    {path, grant_type, count, kind, ms, status, headers, body}: see below
 //   GET  /__ctl/tls12    {mtls}: where client certificates are asked for, and TLS 1.2 is the newest
 //   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/refresh-tokens, /__ctl/clear
@@ -126,6 +126,8 @@ function makeProvider(issuer, mtls) {
 		if (ctx.path === '/token') {
 			const k = `${ctx.oidc?.params?.grant_type || '?'}:${ctx.status}`;
 			stats.token[k] = (stats.token[k] || 0) + 1;
+			const [head, claims] = (ctx.oidc?.params?.client_assertion || '').split('.');
+			if (claims) stats.assertion = { ...JSON.parse(Buffer.from(head, 'base64url')), ...JSON.parse(Buffer.from(claims, 'base64url')) };
 		} else if (ctx.path === '/auth') stats.authorize++;
 		else if (ctx.path === '/token/revocation') stats.revoked++;
 	});

@@ -206,16 +206,17 @@ static int
 text_default(struct request *r, const char *text, struct resolution *s, struct err *e)
 {
 	const char *slash = strrchr(text, '/');
+	const struct connector *k;
 	char path[400];
 
 	if (slash == NULL || slash - text >= (ptrdiff_t)sizeof path ||
-	    catalogue_find(&r->vault->catalogue, slash + 1) == NULL)
+	    (k = catalogue_find(&r->vault->catalogue, slash + 1)) == NULL)
 		return object_not_found(e, r->asked_for, r->asked);
 	snprintf(path, sizeof path, "%.*s", (int)(slash - text), text);
 	if (object_find_folder(r, path, &s->f, e) != 0)
 		return object_not_found(e, r->asked_for, r->asked);
 	s->b.overridable = true;
-	snprintf(s->b.connector, sizeof s->b.connector, "%s", slash + 1);
+	snprintf(s->b.connector, sizeof s->b.connector, "%s", k->id);
 	return 0;
 }
 

@@ -206,13 +206,17 @@ static int
 create_object(struct request *r, struct err *e)
 {
 	struct binding_args *a = r->args;
+	const struct connector *k = NULL;
 
 	set_asked(r);
 	r->asked = a->folder;
 	r->asked_for = "folder";
-	if (a->connector != NULL && catalogue_find(&r->vault->catalogue, a->connector) == NULL)
+	if (a->connector != NULL &&
+	    (k = catalogue_find(&r->vault->catalogue, a->connector)) == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
 		    a->connector);
+	if (k != NULL)
+		a->connector = k->id;		/* not an alias */
 	if (object_find_folder(r, a->folder, &a->s.f, e) != 0)
 		return e->code;
 	object_set_folder(r, &a->s.f);

@@ -3,6 +3,7 @@
  * to this caller.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/auto.h"
@@ -10,6 +11,7 @@
 #include "common/json.h"
 #include "vaultd/conn.h"
 #include "vaultd/egress.h"
+#include "vaultd/objects.h"
 #include "vaultd/request.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
@@ -101,11 +103,13 @@ connector_json(struct request *r, const struct connector *k)
 #define KEYS_MAX	200000
 #define RECORDS_MAX	20000
 
+struct use { uint32_t version; size_t apps, connections; };
+
 struct count {
 	struct vault	*vault;
 	const char	*id;
 	size_t		 keys, records;
-	struct { uint32_t version; size_t apps, connections; } v[16];
+	struct use	 v[16];
 	size_t		 n;
 };
 
@@ -140,10 +144,15 @@ count_app(void *arg, struct slice key, struct slice value, uint64_t generation)
 	struct count *c = arg;
 	struct { struct count *c; size_t row; } a = { c, 0 };
 	AUTO(app) app = { 0 };
+	struct id id;
 	struct err e;
 
-	(void)generation;
-	if (app_decode(value, &app, &e) != 0 || strcmp(app.connector, c->id) != 0)
+	(void)value;
+	if (key.len != sizeof id.b)
+		return true;
+	memcpy(id.b, key.p, sizeof id.b);
+	if (object_app(c->vault, &id, &app, &generation, &e) != 0 ||
+	    strcmp(app.connector, c->id) != 0)
 		return true;
 	a.row = version_row(c, app.connector_version);
 	c->v[a.row].apps++;
@@ -157,14 +166,25 @@ count_static(void *arg, struct slice key, struct slice value, uint64_t generatio
 {
 	struct count *c = arg;
 	struct connection conn;
+	struct id id;
 	struct err e;
 
-	(void)key;
-	(void)generation;
-	if (connection_decode(value, &conn, &e) == 0 && strcmp(conn.connector, c->id) == 0 &&
+	(void)value;
+	if (key.len != sizeof id.b)
+		return true;
+	memcpy(id.b, key.p, sizeof id.b);
+	if (object_connection(c->vault, &id, false, &conn, &generation, &e) == 0 && strcmp(conn.connector, c->id) == 0 &&
 	    !(auth_type_flags(conn.auth_type) & AUTH_NEEDS_APP))
 		c->v[version_row(c, conn.connector_version)].connections++;
 	return ++c->records < RECORDS_MAX;
+}
+
+static int
+by_version(const void *a, const void *b)
+{
+	uint32_t x = ((const struct use *)a)->version, y = ((const struct use *)b)->version;
+
+	return (x > y) - (x < y);
 }
 
 static bool
@@ -186,6 +206,7 @@ set_in_use(struct request *r, const char *id, json_t *o, struct err *e)
 	if (store_walk(r->vault->store, TABLE_APP, all, all, count_app, &c, e) != 0 ||
 	    store_walk(r->vault->store, TABLE_CONNECTION, all, all, count_static, &c, e) != 0)
 		return e->code;
+	qsort(c.v, c.n, sizeof *c.v, by_version);
 	a = json_array();
 	for (size_t i = 0; i < c.n; i++)
 		json_array_append_new(a, json_pack("{s:i, s:I, s:I, s:b}", "version",

@@ -97,14 +97,18 @@ unknown_action(const char *name, struct err *e)
 
 /* Of what there is not policy would say no, and that would lead nowhere. */
 static int
-names_are_real(struct request *r, const struct explain_args *a, struct err *e)
+names_are_real(struct request *r, struct explain_args *a, struct err *e)
 {
+	const struct connector *k = NULL;
 	AUTO(app) app = { 0 };
 	enum auth_type t;
 
-	if (a->connector != NULL && catalogue_find(&r->vault->catalogue, a->connector) == NULL)
+	if (a->connector != NULL &&
+	    (k = catalogue_find(&r->vault->catalogue, a->connector)) == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
 		    a->connector);
+	if (k != NULL)
+		a->connector = k->id;		/* not an alias */
 	if (a->auth_type != NULL && !auth_type_parse(a->auth_type, &t)) {
 		err_name(e, ERR_INVALID_PARAMETER, "there is no authentication type '%.60s'",
 		    a->auth_type);

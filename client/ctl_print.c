@@ -112,7 +112,8 @@ static bool
 is_time(const char *member)
 {
 	static const char *const names[] = { "expires", "refresh_token_expires", "created",
-		"updated", "last_refresh_ok", "cause_time", "next_try", "rotate_by", NULL };
+		"updated", "last_refresh_ok", "cause_time", "next_try", "rotate_by", "secret_expires",
+		"problem_time", NULL };
 
 	for (const char *const *n = names; *n != NULL; n++)
 		if (strcmp(*n, member) == 0)

@@ -534,6 +534,46 @@ reseal_get(struct slice body, struct reseal *ret, struct err *e)
 	return msg_end(&m, "tokens to be sealed again", e);
 }
 
+/* ---- test of an app's secret */
+
+void
+test_app_put(struct msg *m, const struct test_app *v)
+{
+	put_sealed(m, &v->app);
+}
+
+int
+test_app_get(struct slice body, struct test_app *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	get_sealed(&m, &ret->app);
+	return msg_end(&m, "test of a secret", e);
+}
+
+void
+test_app_result_put(struct msg *m, const struct test_app_result *v)
+{
+	msg_put_u8(m, (uint8_t)v->found);
+	msg_put_u32(m, v->http_status);
+	msg_put_str(m, v->text);
+}
+
+int
+test_app_result_get(struct slice body, struct test_app_result *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->found = msg_get_u8(&m);
+	ret->http_status = msg_get_u32(&m);
+	msg_get_str(&m, ret->text, sizeof ret->text);
+	if (ret->found > APP_REFUSED)
+		m.failed = true;
+	return msg_end(&m, "result of a test", e);
+}
+
 /* ---- pat */
 
 void

@@ -29,6 +29,7 @@ enum egress_op {
 	EGRESS_APP_FORGET,	/* struct app_key_ask -> {} : its key is destroyed, if it has one */
 	EGRESS_DISCOVER,	/* text issuer -> text: what its metadata says, as JSON */
 	EGRESS_RESEAL,		/* struct reseal -> struct exchange_result */
+	EGRESS_TEST_APP,	/* struct test_app -> struct test_app_result */
 };
 
 #define EX_VARS		8
@@ -204,6 +205,22 @@ enum token_state {
 	TOKEN_INACTIVE,		/* spent, revoked or ended */
 };
 
+/* Does the provider take the secret of APP? Asked with a client credentials request, which spends
+ * nobody's grant: what it brings is dropped. */
+struct test_app {
+	struct sealed	app;
+};
+enum app_test {		/* stored as numbers */
+	APP_UNTESTED,		/* the provider's answer says nothing of the secret */
+	APP_GOOD,
+	APP_REFUSED,
+};
+struct test_app_result {
+	enum app_test	found;
+	uint32_t	http_status;	/* 0 = none */
+	char		text[160];	/* for people; what the provider said is redacted */
+};
+
 /* A static token: sealed as `release` under a DEK egress makes, and probed. */
 struct pat {
 	struct id	connection;
@@ -246,6 +263,10 @@ void introspect_put(struct msg *m, const struct introspect *v);
 int introspect_get(struct slice body, struct introspect *ret, struct err *e);	/* borrows BODY */
 void reseal_put(struct msg *m, const struct reseal *v);
 int reseal_get(struct slice body, struct reseal *ret, struct err *e);	/* borrows BODY */
+void test_app_put(struct msg *m, const struct test_app *v);
+int test_app_get(struct slice body, struct test_app *ret, struct err *e);	/* borrows BODY */
+void test_app_result_put(struct msg *m, const struct test_app_result *v);
+int test_app_result_get(struct slice body, struct test_app_result *ret, struct err *e);
 void pat_put(struct msg *m, const struct pat *v);		/* M locked */
 int pat_get(struct slice body, struct pat *ret, struct err *e);
 void pat_done(struct pat *v);

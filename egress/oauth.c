@@ -194,6 +194,23 @@ token_request_make(struct egress *x, const struct connector *c, const struct app
 }
 
 int
+client_request_make(struct egress *x, const struct connector *c,
+    const struct app_secret *app, const char *scope, struct token_request *t, struct err *e)
+{
+	struct body b = { &t->body, c->body_json, 0, e };
+
+	t->content_type = c->body_json ? "application/json" :
+					 "application/x-www-form-urlencoded";
+	add_str(&b, "grant_type", "client_credentials");
+	if (*scope != '\0')
+		add_str(&b, "scope", scope);
+	add_client(&b, x, app, t);
+	if (b.rc == 0 && c->body_json)
+		b.rc = secret_append(&t->body, "}", 1, e);
+	return b.rc;
+}
+
+int
 about_token_make(struct egress *x, const struct app_secret *app, const struct secret *token,
     const char *hint, bool client, struct token_request *ret, struct err *e)
 {

@@ -24,6 +24,10 @@ int token_request_make(struct egress *x, const struct connector *c, const struct
 int about_token_make(struct egress *x, const struct app_secret *app, const struct secret *token,
     const char *hint, bool client, struct token_request *ret, struct err *e);
 
+/* The client as itself (RFC 6749 section 4.4), for SCOPE, which may be "". */
+int client_request_make(struct egress *x, const struct connector *c,
+    const struct app_secret *app, const char *scope, struct token_request *ret, struct err *e);
+
 /* Sends T by Q, whose method, URL and time are set. */
 void token_request_send(struct egress *x, const struct token_request *t,
     struct http_request *q, struct http_answer *ret);

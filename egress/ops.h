@@ -21,6 +21,8 @@ int begin_prepare(struct job *j, struct err *e);
 /* revoke.c */
 int revoke_prepare(struct job *j, struct err *e);
 int pat_prepare(struct job *j, struct err *e);
+/* test_app.c */
+int test_app_prepare(struct job *j, struct err *e);
 /* introspect.c */
 int introspect_prepare(struct job *j, struct err *e);
 /* metadata.c */

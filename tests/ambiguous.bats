@@ -22,7 +22,7 @@ P
 	bed_start
 	bed_await
 	for c in strict graced brief held harmless; do
-		echo "secret-$c" | ctl $BED_ADMIN --json app add $c $c --client-id $c \
+		echo "secret-$c" | ctl $BED_ADMIN --json app add $c $c --client-id $c --owner tests --purpose tests \
 		    --var issuer="$ISSUER" --scope openid --scope offline_access >"$BED/log/app"
 		bed_client $c "secret-$c" "$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")"
 		bed_connect $BED_ALICE $c --app $c --name $c

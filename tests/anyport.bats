@@ -18,7 +18,7 @@ P
 	bed_start
 	bed_await
 	for c in native openid; do
-		echo "secret-$c" | ctl $BED_ADMIN --json app add $c $c --client-id $c \
+		echo "secret-$c" | ctl $BED_ADMIN --json app add $c $c --client-id $c --owner tests --purpose tests \
 		    --var issuer="$ISSUER" --scope openid --scope offline_access >"$BED/log/app"
 		uri=$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")
 		bed_ctl client "{\"client_id\":\"$c\",\"client_secret\":\"secret-$c\",

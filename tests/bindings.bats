@@ -191,7 +191,8 @@ refused() {	# STATUS PATTERN COMMAND...
 	pat $BED_ADMIN shared/team leaves
 	admin binding create app/j --folder shared/team --connection shared/team/leaves --overridable yes
 	alice binding override app/j shared/team/leaves
-	admin connection delete shared/team/leaves
+	refused 1 "bindings of programs lead to 'leaves'" admin connection delete shared/team/leaves
+	admin connection delete shared/team/leaves --cascade
 	refused 1 "app/j has no connection yet" alice token get binding:app/j
 	alice --json binding show app/j | grep -q '"override": null'
 	admin --json binding show app/j | grep -q '"bound": false'

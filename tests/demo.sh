@@ -34,7 +34,8 @@ run admin status
 
 say 'The governance admin registers the organisation'"'"'s own OAuth app, the default by policy'
 echo "admin$ vaultctl app add acme openid --client-id acme-vault --var issuer=$ISSUER \\"
-echo "           --scope openid --scope offline_access --scope api:read    # the secret on stdin"
+echo "           --scope openid --scope offline_access --scope api:read \\"
+echo "           --owner 'team tools' --purpose 'the tests'                  # the secret on stdin"
 bed_app
 run admin app show acme
 echo "admin$ grep -B1 app_ref policy.d/story.json"

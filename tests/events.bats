@@ -70,7 +70,7 @@ deleted personal/two" ]
 @test "row 34: an app's secret that ends soon is told of at once, one time, over a restart too" {
 	from=$(last)
 	for days in 13 6; do
-		printf 'secret-%s' $days | ctl $BED_ADMIN app add "ends-$days" openid --client-id x \
+		printf 'secret-%s' $days | ctl $BED_ADMIN app add "ends-$days" openid --client-id x --owner tests --purpose tests \
 		    --var issuer="$ISSUER" --rotate-by "$(date -d "+$days days" +%F)" >/dev/null
 	done
 	due() { follow $BED_ADMIN "{\"since\":$from,\"types\":[\"rotate_due\"]}"; }

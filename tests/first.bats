@@ -35,7 +35,7 @@ it_works() {
 	bed_within 10 test -s "$BED/run/vault-hsm.pid"
 	kill -STOP "$(bed_pid vault-hsm)"
 	bed_within 10 grep -q 'vault-egress is up' "$BED/log/vault"
-	run ctl $BED_ADMIN app add early openid --client-id x --var issuer="$ISSUER" <<<x
+	run ctl $BED_ADMIN app add early openid --client-id x --owner tests --purpose tests --var issuer="$ISSUER" <<<x
 	[ "$status" != 0 ]
 	[[ $output == *"HSM"* ]]
 	kill -CONT "$(bed_pid vault-hsm)"

@@ -15,7 +15,7 @@ setup_file() {
 	bed_start
 	bed_await
 	bed_app
-	echo other-secret | ctl $BED_ADMIN --json app add other openid --client-id other --var issuer="$OTHER" \
+	echo other-secret | ctl $BED_ADMIN --json app add other openid --client-id other --owner tests --purpose tests --var issuer="$OTHER" \
 	    --scope openid --scope offline_access >"$BED/log/app.other"
 	ISSUER=$OTHER bed_client other other-secret "$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app.other")"
 	bed_connect $BED_ALICE --name other --app other

@@ -94,7 +94,7 @@ left() { admin --json connection list | grep -c "\"name\": \"$1\"" || true; }
 
 @test "an OAuth app that is deleted while a sign-in begins with it" {
 	admin folder create shared/d
-	printf 's\n' | admin app add other openid --client-id other --var issuer="$ISSUER" --scope openid
+	printf 's\n' | admin app add other openid --client-id other --owner tests --purpose tests --var issuer="$ISSUER" --scope openid
 	waits vaultd.Connections.Begin "$(begin shared/d four other)"
 	admin app delete other
 	goes_on vaultd.Vault.NotFound "OAuth app 'other' was deleted meanwhile"

@@ -29,7 +29,7 @@ for k in sys.argv[1].split("."): v = v[int(k)] if k.isdigit() else v[k]
 print(v)' "$1"; }
 # An app at the vault: APP AUTH [OPTION...]
 app() {
-	admin --json app add "$1" openid --client-id "$1" --var issuer="$ISSUER" --scope openid \
+	admin --json app add "$1" openid --client-id "$1" --owner tests --purpose tests --var issuer="$ISSUER" --scope openid \
 	    --scope offline_access --client-auth "$2" "${@:3}" >"$T/app"
 	URI=$(member app.redirect_uri <"$T/app")
 }

@@ -86,7 +86,7 @@ refused() {	# STATUS PATTERN COMMAND...
 
 @test "apps are for governance admins" {
 	root_only
-	refused 4 "app.edit" ctl $BED_ALICE app add mine openid --client-id x --public
+	refused 4 "app.edit" ctl $BED_ALICE app add mine openid --client-id x --owner tests --purpose tests --public
 	refused 4 "app.view" ctl $BED_ALICE app list
 }
 

@@ -118,6 +118,13 @@ int object_put_wrap(struct vault *v, struct changes *c, const struct id *record,
     enum purpose purpose, struct slice wrap, struct err *e);
 int object_remove_wrap(struct vault *v, struct changes *c, const struct id *record,
     enum purpose purpose, struct err *e);
+/* The same of a second secret of the record, in SLOT 1. */
+int object_put_wrap_at(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, unsigned slot, struct slice wrap, struct err *e);
+int object_remove_wrap_at(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, unsigned slot, struct err *e);
+int object_wrap_at(struct vault *v, const struct id *record, enum purpose purpose, unsigned slot,
+    struct buf *ret, struct err *e);
 /* The first wrap, copied. */
 int object_wrap(struct vault *v, const struct id *record, enum purpose purpose,
     struct buf *ret, struct err *e);

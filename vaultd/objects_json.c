@@ -217,6 +217,7 @@ object_app_json(const struct app *a, uint64_t generation)
 	set_or_null(o, "key_kind", a->key_kind == 0 ? "" : pair_kind_name(a->key_kind));
 	set_or_null(o, "kid", a->kid);
 	set_int(o, "certificate_expires", a->cert_not_after);
+	set_int(o, "secret_expires", a->secret_expires);
 	set_int(o, "revision", (int64_t)generation);
 	return o;
 }

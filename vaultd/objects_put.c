@@ -319,12 +319,14 @@ object_put_release(struct vault *v, struct changes *c, const struct release *r,
 
 /* ---- wraps */
 
+/* Slot 1 is that of a second secret of the same record. */
 static struct slice
-wrap_key(const struct id *record, enum purpose purpose, unsigned char key[17])
+wrap_key(const struct id *record, enum purpose purpose, unsigned slot, unsigned char key[18])
 {
 	memcpy(key, record->b, 16);
 	key[16] = (unsigned char)purpose;
-	return (struct slice){ key, 17 };
+	key[17] = (unsigned char)slot;
+	return (struct slice){ key, slot == 0 ? 17 : 18 };
 }
 
 static int
@@ -349,13 +351,13 @@ uncount(struct changes *c, const struct wraps *w)
 }
 
 int
-object_put_wrap(struct vault *v, struct changes *c, const struct id *record,
-    enum purpose purpose, struct slice wrap, struct err *e)
+object_put_wrap_at(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, unsigned slot, struct slice wrap, struct err *e)
 {
 	AUTO(wraps) old = { 0 }, w = { .n = 1 };
 	AUTO(buf) rec = { 0 };
-	unsigned char k[17];
-	struct slice key = wrap_key(record, purpose, k);
+	unsigned char k[18];
+	struct slice key = wrap_key(record, purpose, slot, k);
 	struct wrap_view view;
 	uint64_t generation = EXPECT_ABSENT;
 	int rc;
@@ -376,12 +378,19 @@ object_put_wrap(struct vault *v, struct changes *c, const struct id *record,
 }
 
 int
-object_remove_wrap(struct vault *v, struct changes *c, const struct id *record,
-    enum purpose purpose, struct err *e)
+object_put_wrap(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, struct slice wrap, struct err *e)
+{
+	return object_put_wrap_at(v, c, record, purpose, 0, wrap, e);
+}
+
+int
+object_remove_wrap_at(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, unsigned slot, struct err *e)
 {
 	AUTO(wraps) old = { 0 };
-	unsigned char k[17];
-	struct slice key = wrap_key(record, purpose, k);
+	unsigned char k[18];
+	struct slice key = wrap_key(record, purpose, slot, k);
 	uint64_t generation;
 	int rc = stored_wraps(v, key, &old, &generation, e);
 
@@ -395,16 +404,30 @@ object_remove_wrap(struct vault *v, struct changes *c, const struct id *record,
 }
 
 int
-object_wrap(struct vault *v, const struct id *record, enum purpose purpose,
+object_remove_wrap(struct vault *v, struct changes *c, const struct id *record,
+    enum purpose purpose, struct err *e)
+{
+	return object_remove_wrap_at(v, c, record, purpose, 0, e);
+}
+
+int
+object_wrap_at(struct vault *v, const struct id *record, enum purpose purpose, unsigned slot,
     struct buf *ret, struct err *e)
 {
 	AUTO(wraps) w = { 0 };
-	unsigned char k[17];
-	int rc = stored_wraps(v, wrap_key(record, purpose, k), &w, NULL, e);
+	unsigned char k[18];
+	int rc = stored_wraps(v, wrap_key(record, purpose, slot, k), &w, NULL, e);
 
 	if (rc != 0 || w.n == 0)
 		return err_name(e, ERR_RECORD_CORRUPT, "the wrapped key of a record is missing "
 		    "or damaged");
 	*ret = buf_take(&w.v[0]);
 	return 0;
+}
+
+int
+object_wrap(struct vault *v, const struct id *record, enum purpose purpose,
+    struct buf *ret, struct err *e)
+{
+	return object_wrap_at(v, record, purpose, 0, ret, e);
 }

@@ -106,6 +106,11 @@ struct folder {
 	int64_t		created;
 };
 
+enum app_slot {
+	SLOT_EMPTY,
+	SLOT_STAGED,		/* to be used once it is promoted */
+	SLOT_PREVIOUS,		/* was used: used again if the provider refuses the one in use */
+};
 struct app {
 	struct id	id;
 	char		name[NAME_MAX_LEN + 1];
@@ -128,6 +133,19 @@ struct app {
 	uint8_t		key_kind;		/* of a key in the HSM; 0 = none */
 	char		kid[128];
 	int64_t		cert_not_after;		/* of its certificate; 0 = none */
+	/* since format 3: a secret beside the one in use */
+	enum app_slot	slot;
+	uint64_t	slot_version;
+	int64_t		slot_since, slot_until;	/* until: PREVIOUS is dropped then; 0 = never */
+	struct buf	slot_blob;		/* sealed; its wrap is in TABLE_WRAP, slot 1 */
+	enum app_test	tested;			/* of the secret in the slot */
+	int64_t		tested_at;
+	char		tested_text[160];
+	/* what the provider has against the app itself, whoever signs in with it */
+	unsigned	flag;			/* enum err_id; 0 = nothing */
+	int64_t		flag_time;
+	char		flag_text[160];
+	struct id	rearm;			/* the next of its connections to try again; null: none */
 };
 void app_done(struct app *a);
 

@@ -8,8 +8,9 @@
 #include "vaultd/record.h"
 #include "vaultd/record_part.h"
 
-#define FORMAT 2
+#define FORMAT 3
 #define SINCE_2 offsetof(struct app, secret_expires)
+#define SINCE_3 offsetof(struct app, slot)
 
 static void
 put_since_2(struct msg *m, const struct app *r)
@@ -29,10 +30,47 @@ get_since_2(struct msg *m, struct app *ret)
 	ret->cert_not_after = record_get_time(m);
 }
 
+static void
+put_since_3(struct msg *m, const struct app *r)
+{
+	msg_put_u8(m, (uint8_t)r->slot);
+	msg_put_u64(m, r->slot_version);
+	record_put_time(m, r->slot_since);
+	record_put_time(m, r->slot_until);
+	msg_put_slice(m, buf_slice(&r->slot_blob));
+	msg_put_u8(m, (uint8_t)r->tested);
+	record_put_time(m, r->tested_at);
+	msg_put_str(m, r->tested_text);
+	msg_put_u16(m, (uint16_t)r->flag);
+	record_put_time(m, r->flag_time);
+	msg_put_str(m, r->flag_text);
+	msg_put_id(m, &r->rearm);
+}
+
+static void
+get_since_3(struct msg *m, struct app *ret)
+{
+	ret->slot = msg_get_u8(m);
+	ret->slot_version = msg_get_u64(m);
+	ret->slot_since = record_get_time(m);
+	ret->slot_until = record_get_time(m);
+	record_get_buf(m, &ret->slot_blob);
+	ret->tested = msg_get_u8(m);
+	ret->tested_at = record_get_time(m);
+	msg_get_str(m, ret->tested_text, sizeof ret->tested_text);
+	ret->flag = msg_get_u16(m);
+	ret->flag_time = record_get_time(m);
+	msg_get_str(m, ret->flag_text, sizeof ret->flag_text);
+	ret->rearm = msg_get_id(m);
+	if (ret->slot > SLOT_PREVIOUS || ret->tested > APP_REFUSED || ret->flag >= ERR_MAX)
+		m->failed = true;
+}
+
 void
 app_done(struct app *a)
 {
 	buf_done(&a->blob);
+	buf_done(&a->slot_blob);
 }
 
 int
@@ -62,6 +100,7 @@ app_encode(const struct app *r, struct buf *out, struct err *e)
 	msg_put_u32(&m, r->created_by);
 	msg_put_slice(&m, buf_slice(&r->blob));
 	put_since_2(&m, r);
+	put_since_3(&m, r);
 	return record_encoded(&m, out, e);
 }
 
@@ -95,7 +134,11 @@ app_decode(struct slice in, struct app *ret, struct err *e)
 	if (format >= 2)
 		get_since_2(&m, ret);
 	else
-		memset((char *)ret + SINCE_2, 0, sizeof *ret - SINCE_2);
+		memset((char *)ret + SINCE_2, 0, SINCE_3 - SINCE_2);
+	if (format >= 3)
+		get_since_3(&m, ret);
+	else
+		memset((char *)ret + SINCE_3, 0, sizeof *ret - SINCE_3);
 	if (msg_end(&m, "app record", e) == 0)
 		return 0;
 	app_done(ret);

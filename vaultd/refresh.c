@@ -12,6 +12,7 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/role.h"
+#include "vaultd/app_secret.h"
 #include "vaultd/attempt.h"
 #include "vaultd/connect.h"
 #include "vaultd/dek_cache.h"
@@ -303,6 +304,11 @@ note_outcome(struct attempt *a, struct changes *ch, struct connection *c)
 	} else {
 		judge(a, c);
 		refresh_note_failure(c, &a->res, &f);
+		if (app_refused(a->vault, ch, &c->app, a->recovered ? 0 : a->ex.app.version,
+			a->res.err.id, a->res.err.text)) {
+			c->failures = 1;	/* with the app's other secret, at once */
+			c->retry_at = f.now;
+		}
 	}
 	attempt_trace(a, c->cause_trace);
 	if ((due = refresh_next_try(c, &f)) != 0)

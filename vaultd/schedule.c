@@ -14,6 +14,7 @@
 #include "common/auto.h"
 #include "common/log.h"
 #include "common/role.h"
+#include "vaultd/app_secret.h"
 #include "vaultd/attempt.h"
 #include "vaultd/connect.h"
 #include "vaultd/introspect.h"
@@ -182,6 +183,8 @@ moved(struct job *j)
 			connect_expire(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_INTROSPECT)
 			introspect(v, &t->due[i].id);
+		else if (t->due[i].kind == DUE_APP)
+			app_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_REVOKE)
 			revoke_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_REFRESH)
@@ -205,6 +208,8 @@ lease_ms(struct vault *v, const struct due *d, int64_t now_ms)
 
 	if (d->kind == DUE_PENDING)	/* until it is gone: its exchange may be under way */
 		return session_load(v, &d->id, &p, &e) == 0 ? now_ms + LEASE_MS : 0;
+	if (d->kind == DUE_APP)
+		return app_has_due(v, &d->id) ? now_ms + LEASE_MS : 0;
 	if (d->kind == DUE_REVOKE)
 		return revoke_is_open(v, &d->id) ? now_ms + LEASE_MS : 0;
 	if (d->kind != DUE_REFRESH || !refresh_is_due(v, &d->id, &ends))

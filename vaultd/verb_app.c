@@ -12,6 +12,7 @@
 #include "vaultd/conn.h"
 #include "vaultd/notice.h"
 #include "vaultd/objects.h"
+#include "vaultd/schedule.h"
 #include "vaultd/vault.h"
 #include "vaultd/verb_app.h"
 #include "vaultd/verbs.h"
@@ -56,8 +57,64 @@ app_reply(struct request *r)
 
 	id_text(&a->a.id, id);
 	app_done(&a->a);
+	schedule_poke(r->vault->schedule);
 	if (object_find_app(r->vault, id, &a->a, &a->generation, &e) == 0)
-		r->reply = json_pack("{s:o}", "app", object_app_json(&a->a, a->generation));
+		r->reply = json_pack("{s:o}", "app", app_json(r, &a->a, a->generation));
+}
+
+#define USES_MAX 10000
+
+static void
+add_secret(json_t *list, const char *state, uint64_t version, int64_t since, int64_t until,
+    const struct app *tested)
+{
+	static const char *const found[] = { NULL, "taken", "refused" };
+	bool told = tested != NULL && tested->tested_text[0] != '\0';
+
+	json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:s?, s:s?}", "state", state,
+	    "version", (json_int_t)version, "since", (json_int_t)since, "until", (json_int_t)until,
+	    "tested", tested == NULL ? NULL : found[tested->tested], "test_text",
+	    told ? tested->tested_text : NULL));
+}
+
+static json_t *
+secrets_json(const struct app *a)
+{
+	json_t *list = json_array();
+
+	add_secret(list, "in_use", a->version, 0, a->secret_expires, NULL);
+	if (a->slot == SLOT_STAGED)
+		add_secret(list, "staged", a->slot_version, a->slot_since, 0, a);
+	else if (a->slot == SLOT_PREVIOUS)
+		add_secret(list, "previous", a->slot_version, a->slot_since, a->slot_until, NULL);
+	return list;
+}
+
+json_t *
+app_json(struct request *r, const struct app *a, uint64_t generation)
+{
+	json_t *o = object_app_json(a, generation);
+	bool bad = a->flag != ERR_NONE;
+
+	json_object_set_new(o, "connections",
+	    json_integer((json_int_t)app_count_uses(r->vault, &a->id, USES_MAX)));
+	json_object_set_new(o, "secrets", secrets_json(a));
+	json_object_set_new(o, "problem",
+	    bad ? json_string(err_row(a->flag)->name) : json_null());
+	json_object_set_new(o, "problem_text", bad ? json_string(a->flag_text) : json_null());
+	json_object_set_new(o, "problem_time", json_integer(a->flag_time));
+	json_object_set_new(o, "advice",
+	    bad ? json_string(err_row(a->flag)->advice) : json_null());
+	return o;
+}
+
+int
+app_check_revision(const struct app_args *a, struct err *e)
+{
+	if (a->revision == 0 || (uint64_t)a->revision == a->generation)
+		return 0;
+	return err_name(e, ERR_CONFLICT, "the OAuth app was changed since revision %lld",
+	    (long long)a->revision);
 }
 
 int
@@ -79,8 +136,8 @@ static const struct field add_fields[] = {
 	{ "variables", F_MAP, offsetof(struct app_args, variables), false, 0 },
 	{ "client_auth", F_STR, offsetof(struct app_args, client_auth), false, 31 },
 	{ "redirect_uri", F_STR, offsetof(struct app_args, redirect_uri), false, EX_URL - 1 },
-	{ "owner", F_STR, offsetof(struct app_args, owner), false, 159 },
-	{ "purpose", F_STR, offsetof(struct app_args, purpose), false, 159 },
+	{ "owner", F_STR, offsetof(struct app_args, owner), true, 159 },
+	{ "purpose", F_STR, offsetof(struct app_args, purpose), true, 159 },
 	{ "rotate_by", F_INT, offsetof(struct app_args, rotate_by), false, 0 },
 	{ "key", F_STR, offsetof(struct app_args, key), false, 7 },
 	{ "key_pem", F_SECRET, offsetof(struct app_args, key_pem), false, PAIR_PEM },
@@ -89,6 +146,7 @@ static const struct field add_fields[] = {
 	{ "algorithm", F_STR, offsetof(struct app_args, algorithm), false, 7 },
 	{ "subject", F_STR, offsetof(struct app_args, subject), false, PAIR_TEXT - 1 },
 	{ "certificate_days", F_INT, offsetof(struct app_args, certificate_days), false, 0 },
+	{ "secret_expires", F_INT, offsetof(struct app_args, secret_expires), false, 0 },
 	{ 0 },
 };
 
@@ -107,8 +165,8 @@ add_object(struct request *r, struct err *e)
 	return 0;
 }
 
-static int
-fill_scopes(struct app_args *a, struct err *e)
+int
+app_fill_scopes(struct app_args *a, struct err *e)
 {
 	for (size_t i = 0; i < a->scopes.n; i++) {
 		if (!scope_valid(a->scopes.v[i]))
@@ -180,13 +238,14 @@ add_run(struct request *r, struct err *e)
 	app->created = wall_seconds();
 	app->created_by = r->conn->peer.uid;
 	app->rotate_by = a->rotate_by;
+	app->secret_expires = a->secret_expires;
 	snprintf(app->name, sizeof app->name, "%s", a->name);
 	snprintf(app->connector, sizeof app->connector, "%s", a->connector);
 	snprintf(app->client_id, sizeof app->client_id, "%s", a->client_id);
 	snprintf(app->client_auth, sizeof app->client_auth, "%s", or_empty(a->client_auth));
-	snprintf(app->owner_note, sizeof app->owner_note, "%s", or_empty(a->owner));
-	snprintf(app->purpose_note, sizeof app->purpose_note, "%s", or_empty(a->purpose));
-	if (fill_scopes(a, e) != 0 || fill_redirect(r, a, k, e) != 0)
+	snprintf(app->owner_note, sizeof app->owner_note, "%s", a->owner);
+	snprintf(app->purpose_note, sizeof app->purpose_note, "%s", a->purpose);
+	if (app_fill_scopes(a, e) != 0 || fill_redirect(r, a, k, e) != 0)
 		return e->code;
 	if (a->certificate_days < 0 || a->certificate_days > 3650)
 		return app_invalid(e, "certificate_days", "a certificate is for 1 to 3650 days");
@@ -260,7 +319,7 @@ show_run(struct request *r, struct err *e)
 	struct app_args *a = r->args;
 
 	(void)e;
-	r->reply = json_pack("{s:o}", "app", object_app_json(&a->a, a->generation));
+	r->reply = json_pack("{s:o}", "app", app_json(r, &a->a, a->generation));
 	return 0;
 }
 
@@ -326,6 +385,8 @@ delete_run(struct request *r, struct err *e)
 	changes_remove(&r->changes, TABLE_APP, id_key(&a->a.id), a->generation);
 	changes_remove(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ a->a.name, strlen(a->a.name) }, EXPECT_ANY);
+	if (object_remove_wrap_at(r->vault, &r->changes, &a->a.id, PURPOSE_GRANT, 1, e) != 0)
+		return e->code;
 	return object_remove_wrap(r->vault, &r->changes, &a->a.id, PURPOSE_GRANT, e);
 }
 

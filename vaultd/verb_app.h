@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "vaultd/app_secret.h"
 #include "vaultd/request.h"
 
 struct app_args {
@@ -17,6 +18,8 @@ struct app_args {
 	struct secret	 key_pem;
 	int64_t		 certificate_days;
 	bool		 request;
+	int64_t		 secret_expires, overlap, revision;
+	const char	*new_name;
 	/* found or made */
 	struct app	 a;
 	uint64_t	 generation;
@@ -28,6 +31,11 @@ void app_args_done(void *args);
 int app_object(struct request *r, struct err *e);
 /* For r->after: the app as it is now. */
 void app_reply(struct request *r);
+/* What Show says of it. A new reference. */
+json_t *app_json(struct request *r, const struct app *a, uint64_t generation);
+/* ERR_CONFLICT when it was changed since args->revision. */
+int app_check_revision(const struct app_args *a, struct err *e);
+int app_fill_scopes(struct app_args *a, struct err *e);
 /* ERR_INVALID_PARAMETER. */
 int app_invalid(struct err *e, const char *parameter, const char *text);
 

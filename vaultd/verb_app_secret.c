@@ -103,6 +103,7 @@ app_seal(struct request *r, const struct sealed *old)
 static const struct field set_secret_fields[] = {
 	{ "app", F_STR, offsetof(struct app_args, name), true, NAME_MAX_LEN },
 	{ "client_secret", F_SECRET, offsetof(struct app_args, client_secret), true, 8192 },
+	{ "secret_expires", F_INT, offsetof(struct app_args, secret_expires), false, 0 },
 	{ 0 },
 };
 
@@ -117,7 +118,9 @@ set_secret_run(struct request *r, struct err *e)
 	if (object_wrap(r->vault, &app->id, PURPOSE_GRANT, &wrap, e) != 0)
 		return e->code;
 	old.wrap = buf_slice(&wrap);
-	app->version++;
+	app->version = app_next_version(app);
+	app->secret_expires = a->secret_expires;
+	app_absolve(&r->changes, app);
 	return app_seal(r, &old);
 }
 

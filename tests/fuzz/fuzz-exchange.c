@@ -34,6 +34,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct revoke_result rr;
 	struct introspect in;
 	struct reseal rs;
+	struct test_app ta = { 0 };
+	struct test_app_result tr;
 	AUTO(secret) dek = { 0 };
 	AUTO(buf) wrap = { 0 };
 	struct wrap_view w;
@@ -46,7 +48,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	switch (p[0] % 16) {
+	switch (p[0] % 17) {
 	case 0:
 		frame_parse(s, &f);
 		break;
@@ -105,6 +107,10 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	case 15:
 		introspect_get(s, &in, &e);
 		reseal_get(s, &rs, &e);
+		break;
+	case 16:
+		test_app_get(s, &ta, &e);
+		test_app_result_get(s, &tr, &e);
 		break;
 	}
 	return 0;

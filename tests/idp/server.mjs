@@ -107,6 +107,7 @@ function makeProvider(issuer, mtls) {
 			devInteractions: { enabled: false },
 			revocation: { enabled: true, allowedPolicy: async () => true },
 			introspection: { enabled: true, allowedPolicy: async () => true },
+			clientCredentials: { enabled: true },
 			resourceIndicators: { enabled: false },
 			rpInitiatedLogout: { enabled: false },
 		},

@@ -290,7 +290,8 @@ BED_SECRET='client-secret/+%&=5ad3c0de'
 bed_app() {	# the organisation's own OAuth app, at the vault and at the provider
 	local uri
 	printf '%s\n' "$BED_SECRET" | ctl $BED_ADMIN --json app add acme openid \
-	    --client-id acme-vault --var issuer="$ISSUER" --scope openid \
+	    --client-id acme-vault --owner "team tools" --purpose "the tests" \
+	    --var issuer="$ISSUER" --scope openid \
 	    --scope offline_access --scope api:read >"$BED/log/app"
 	uri=$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")
 	bed_client acme-vault "$BED_SECRET" "$uri"

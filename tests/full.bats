@@ -34,6 +34,9 @@ setup() {
 vault() { ctl $BED_ALICE "$@"; }
 fill() { dd if=/dev/zero of="$BED/state/vaultd/$1/filler" bs=4k 2>/dev/null || true; }
 free() { rm "$BED/state/vaultd/$1/filler"; }
+# Of trouble with the disk, and that it is over.
+told() { [ "$(vault events list --type "$1" --type writable | grep -oE "$1|writable" | tail -1)" = writable ] &&
+    vault events list --type "$1" | grep -q "$1"; }
 succeeds() { vault "$@" >/dev/null 2>&1; }
 
 @test "no room for the audit log: no token, no change; lists, status and refusals go on" {
@@ -57,6 +60,7 @@ succeeds() { vault "$@" >/dev/null 2>&1; }
 	bed_within 10 succeeds token get c
 	grep -ah '"action":"vaultd.Folders.Create".*"decision":"deny"' "$BED"/state/vaultd/audit/audit-* | grep -q '"besides":[1-9]'
 	"$BIN/vaultctl" audit verify "$BED/state/vaultd/audit" | grep -q '^ok'
+	bed_within 10 told audit_unwritable		# row 83
 }
 
 @test "no room for the store: tokens are served, a change is refused whole, and heals" {
@@ -78,4 +82,5 @@ succeeds() { vault "$@" >/dev/null 2>&1; }
 	bed_within 10 succeeds connection rename c after
 	bed_within 10 succeeds token get after --refused-generation "$gen"
 	"$BIN/vaultctl" audit verify "$BED/state/vaultd/audit" | grep -q '^ok'
+	bed_within 10 told store_unwritable
 }

@@ -26,6 +26,27 @@ folder_list(struct ctl *c)
 }
 
 static int
+folder_show(struct ctl *c)
+{
+	static const char *const fields[] = { "path", "folder", "class", "class", "owner", "owner",
+		"created", "created", "id", "id", NULL };
+	static const char *const more[] = { "connections", "connections", "folders", "folders",
+		"bindings", "bindings", "permissions", "you may", NULL };
+	json_t *r = ctl_call(c, "vaultd.Folders.Show", json_pack("{s:s}", "path", c->arg[0]));
+
+	if (r == NULL)
+		return c->status;
+	if (c->json) {
+		ctl_dump(r);
+	} else {
+		ctl_fields(json_object_get(r, "folder"), fields);
+		ctl_fields(r, more);
+	}
+	json_decref(r);
+	return EX_OK;
+}
+
+static int
 folder_create(struct ctl *c)
 {
 	json_t *r = ctl_call(c, "vaultd.Folders.Create", json_pack("{s:s}", "path", c->arg[0]));
@@ -56,6 +77,8 @@ folder_delete(struct ctl *c)
 const struct command commands_folder[] = {
 	{ "folder list", "", 0, 0, "", "list the folders you may see",
 	    "  vaultctl folder list\n", folder_list },
+	{ "folder show", "FOLDER", 1, 1, "", "what is in one, and what you may do there",
+	    "  vaultctl folder show shared/finance\n", folder_show },
 	{ "folder create", "shared/NAME", 1, 1, "", "make a shared folder",
 	    "The folder above it must exist.\n\n"
 	    "  vaultctl folder create shared/finance\n"

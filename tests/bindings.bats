@@ -198,3 +198,15 @@ refused() {	# STATUS PATTERN COMMAND...
 	admin --json binding show app/j | grep -q '"bound": false'
 	admin binding delete app/j
 }
+
+@test "row 72, row 10: grants reach nested folders, and a folder says what one may do there" {
+	admin folder create shared/team/eu
+	run alice --json folder show shared/team/eu
+	[ "$status" = 0 ]
+	[[ $output == *'"conn.use"'* ]]
+	[[ $output != *'"conn.edit"'* ]]
+	admin --json folder show shared/team | grep -q '"folders": 1'
+	admin --json folder show shared/team | grep -q '"conn.edit"'
+	refused 3 "that you may see" alice folder show shared/secret
+	admin folder delete shared/team/eu
+}

@@ -195,6 +195,76 @@ const struct verb verb_folder_list = {
 	.run = list_run,
 };
 
+/* ---- Show */
+
+static int
+folder_object(struct request *r, struct err *e)
+{
+	struct folder_args *a = r->args;
+
+	if (object_find_folder(r, a->path, &a->f, e) != 0)
+		return e->code;
+	object_set_folder(r, &a->f);
+	r->object_id = a->f.id;
+	return 0;
+}
+
+static bool
+count_one(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	(void)key;
+	(void)value;
+	(void)generation;
+	return ++*(size_t *)arg < 10000;
+}
+
+static json_int_t
+count_in(struct request *r, enum table t, const struct folder *f)
+{
+	static const struct slice start = { "", 0 };
+	size_t n = 0;
+	struct err e;
+
+	store_walk(r->vault->store, t, (struct slice){ f->id.b, sizeof f->id.b }, start, count_one,
+	    &n, &e);
+	return (json_int_t)n;
+}
+
+/* What the caller may do there. */
+static json_t *
+permissions(struct request *r, const struct folder *f)
+{
+	json_t *list = json_array();
+
+	for (enum policy_action a = ACT_NONE + 1; a < ACT_MAX; a++)
+		if (object_may(r, a, f))
+			json_array_append_new(list, json_string(policy_action_name(a)));
+	return list;
+}
+
+static int
+show_run(struct request *r, struct err *e)
+{
+	struct folder_args *a = r->args;
+
+	(void)e;
+	r->reply = json_pack("{s:o, s:I, s:I, s:I, s:o}", "folder", object_folder_json(r, &a->f),
+	    "connections", count_in(r, TABLE_CONNECTION_BY_FOLDER, &a->f), "folders",
+	    count_in(r, TABLE_FOLDER_BY_NAME, &a->f), "bindings",
+	    count_in(r, TABLE_BINDING_BY_CONNECTION, &a->f), "permissions", permissions(r, &a->f));
+	return 0;
+}
+
+const struct verb verb_folder_show = {
+	.method = "vaultd.Folders.Show",
+	.help = "one folder: what is in it, and what the caller may do there",
+	.action = ACT_FOLDER_VIEW,
+	.fields = path_fields,
+	.args_size = sizeof(struct folder_args),
+	.object = folder_object,
+	.run = show_run,
+};
+
 /* ---- Delete */
 
 static int

@@ -37,6 +37,7 @@ const struct verb *const verbs[] = {
 	&verb_app_set_certificate,
 	&verb_folder_create,
 	&verb_folder_list,
+	&verb_folder_show,
 	&verb_folder_delete,
 	&verb_connector_list,
 	&verb_connector_show,

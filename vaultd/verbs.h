@@ -17,7 +17,8 @@ extern const struct verb verb_connection_begin, verb_connection_reconnect,
 extern const struct verb verb_app_add, verb_app_set_secret, verb_app_list, verb_app_show,
     verb_app_delete, verb_app_edit, verb_app_stage, verb_app_test, verb_app_promote,
     verb_app_retire, verb_app_key, verb_app_set_certificate;
-extern const struct verb verb_folder_create, verb_folder_list, verb_folder_delete;
+extern const struct verb verb_folder_create, verb_folder_list, verb_folder_show,
+    verb_folder_delete;
 extern const struct verb verb_binding_create, verb_binding_set, verb_binding_override,
     verb_binding_list, verb_binding_show, verb_binding_delete, verb_binding_resolve;
 extern const struct verb verb_connection_set_default, verb_connection_clear_default;

@@ -54,7 +54,8 @@ struct command {
 };
 
 extern const struct command *const command_tables[];	/* NULL ended, main.c */
-extern const struct command commands_connect[], commands_connection[], commands_token[],
+extern const struct command commands_connect[], commands_connection[], commands_create[],
+    commands_token[],
     commands_app[], commands_folder[], commands_connector[], commands_policy[],
     commands_audit[], commands_vault[], commands_binding[], commands_exec[],
     commands_events[];					/* end with a zeroed row */
@@ -120,3 +121,8 @@ void ctl_set(json_t *o, const char *key, const char *value);
 /* A secret from --FILE_OPTION, a pipe, or a prompt without echo. Heap, wiped by the caller
  * with vaultd_free(). NULL: said why. */
 char *ctl_secret(struct ctl *c, const char *file_option, const char *prompt);
+/* The same; FILE may be NULL. Each call takes the next line of standard input. */
+char *ctl_secret_from(const char *file, const char *prompt);
+
+/* The answer of a method that returns a connection; R is taken. ctl_connection.c */
+int ctl_print_connection(struct ctl *c, json_t *r);

@@ -124,7 +124,6 @@ static const struct { const char *option, *kind, *words; } values[] = {
 	{ "output", "FILE", NULL },
 	{ "secret-file", "FILE", NULL },
 	{ "socket", "FILE", NULL },
-	{ "token-file", "FILE", NULL },
 	{ "type", NULL, "created authenticated reconnected recovered degraded needs_reconnect locked "
 	    "unlocked disabled enabled renamed moved deleted expiring app_added app_changed "
 	    "app_secret_changed app_deleted rotate_due policy_changed policy_failed sealed unsealed "

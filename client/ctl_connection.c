@@ -18,8 +18,8 @@ static const char *const fields[] = { "path", "connection", "state", "state",
 	"cause_time", "of", "next_try", "next try", "cause_owner", "whose move", "cause_trace",
 	"audit trace", "advice", "next", "warnings", "warning", "id", "id", NULL };
 
-static int
-print_connection(struct ctl *c, json_t *r)
+int
+ctl_print_connection(struct ctl *c, json_t *r)
 {
 	if (c->json)
 		ctl_dump(r);
@@ -57,7 +57,7 @@ show(struct ctl *c)
 	json_t *r = ctl_call(c, "vaultd.Connections.Show",
 	    json_pack("{s:s}", "connection", c->arg[0]));
 
-	return r == NULL ? c->status : print_connection(c, r);
+	return r == NULL ? c->status : ctl_print_connection(c, r);
 }
 
 static int
@@ -66,7 +66,7 @@ rename_it(struct ctl *c)
 	json_t *r = ctl_call(c, "vaultd.Connections.Rename",
 	    json_pack("{s:s, s:s}", "connection", c->arg[0], "name", c->arg[1]));
 
-	return r == NULL ? c->status : print_connection(c, r);
+	return r == NULL ? c->status : ctl_print_connection(c, r);
 }
 
 static void
@@ -83,7 +83,7 @@ disable(struct ctl *c)
 
 	ctl_set(p, "note", ctl_option(c, "note"));
 	r = ctl_call(c, "vaultd.Connections.Disable", p);
-	return r == NULL ? c->status : print_connection(c, r);
+	return r == NULL ? c->status : ctl_print_connection(c, r);
 }
 
 static int
@@ -92,7 +92,7 @@ enable(struct ctl *c)
 	json_t *r = ctl_call(c, "vaultd.Connections.Enable",
 	    json_pack("{s:s}", "connection", c->arg[0]));
 
-	return r == NULL ? c->status : print_connection(c, r);
+	return r == NULL ? c->status : ctl_print_connection(c, r);
 }
 
 static int
@@ -141,31 +141,6 @@ deleted(struct ctl *c)
 	return EX_OK;
 }
 
-static int
-create_pat(struct ctl *c)
-{
-	json_t *vars = ctl_pairs(c, "var"), *p, *r, *item;
-	char *token;
-	size_t i;
-
-	if (vars == NULL)
-		return EX_USE;
-	p = json_pack("{s:s, s:o}", "connector", c->arg[0], "variables", vars);
-	ctl_set(p, "folder", ctl_option(c, "folder"));
-	ctl_set(p, "name", ctl_option(c, "name"));
-	if ((token = ctl_secret(c, "token-file", "Token")) == NULL) {
-		json_decref(p);
-		return EX_USE;
-	}
-	ctl_set(p, "token", token);
-	vaultd_free(token);
-	if ((r = ctl_call(c, "vaultd.Connections.CreateStatic", p)) == NULL)
-		return c->status;
-	json_array_foreach(json_object_get(r, "warnings"), i, item)
-		ctl_say(stderr, "warning: %s\n", json_string_value(item));
-	return print_connection(c, r);
-}
-
 const struct command commands_connection[] = {
 	{ "connection list", "", 0, 0, "folder= connector=", "list the connections you may see",
 	    "  --folder FOLDER          only this folder (personal, shared/team)\n"
@@ -189,13 +164,5 @@ const struct command commands_connection[] = {
 	    "  vaultctl connection delete shared/team/github\n", delete_it },
 	{ "connection deleted", "", 0, 0, "", "what became of deleted ones at their providers",
 	    "  vaultctl connection deleted\n", deleted },
-	{ "connection create-pat", "CONNECTOR", 1, 1, "folder= name= var=* token-file=",
-	    "make one of a personal access token",
-	    "The token is read from standard input, or asked for without echo.\n"
-	    "  --token-file FILE    from this file's first line\n"
-	    "  --folder FOLDER      where; default your own workspace\n"
-	    "  --name NAME          default the connector's id\n"
-	    "  --var NAME=VALUE     a variable of the connector\n\n"
-	    "  vaultctl connection create-pat github <token.txt\n", create_pat },
 	{ 0 },
 };

@@ -289,7 +289,12 @@ prompt_line(const char *prompt)
 char *
 ctl_secret(struct ctl *c, const char *file_option, const char *prompt)
 {
-	const char *file = ctl_option(c, file_option);
+	return ctl_secret_from(ctl_option(c, file_option), prompt);
+}
+
+char *
+ctl_secret_from(const char *file, const char *prompt)
+{
 	char *line;
 	FILE *f;
 

@@ -221,6 +221,13 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_CONNECTOR_GONE] = { "vaultd.Connectors.ConnectorGone", V_STATE, OWNER_ADMIN, false,
 	    "An operator must put the connector's file back, or its last version into old/ of the "
 	    "catalogue; or delete the connection." },
+	[ERR_AUTHORIZATION_PENDING] = { CONNS "AuthorizationPending", V_PROVIDER, OWNER_CALLER, true,
+	    "Open the address on any device, enter the code and consent; the vault keeps asking." },
+	[ERR_DEVICE_CODE_EXPIRED] = { CONNS "DeviceCodeExpired", V_PROVIDER, OWNER_CALLER, false,
+	    "Start again, and enter the new code in time." },
+	[ERR_AUTH_TYPE_HAS_NO_TOKEN] = { TOKEN "AuthTypeHasNoToken", V_STATE, OWNER_CALLER, false,
+	    "Call vaultd.Tokens.Headers, or `vaultctl token get --format header`: it has the headers "
+	    "to send, ready made, for every type." },
 };
 
 static const enum err_id by_class[] = {

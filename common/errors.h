@@ -107,6 +107,9 @@ enum err_id {
 	ERR_WRONG_BROWSER_SESSION,	/* a sign-in that somebody else began */
 	ERR_NO_CONNECTION,	/* a binding, or a default, that leads nowhere */
 	ERR_CONNECTOR_GONE,	/* its file was withdrawn */
+	ERR_AUTHORIZATION_PENDING,	/* of a device: nobody has said yes or no yet */
+	ERR_DEVICE_CODE_EXPIRED,
+	ERR_AUTH_TYPE_HAS_NO_TOKEN,
 	ERR_MAX,
 };
 

@@ -23,6 +23,56 @@ ex_var(const struct ex_vars *v, const char *name)
 	return NULL;
 }
 
+const struct secret *
+ex_secret(const struct ex_secrets *v, const char *name)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->v[i].name, name) == 0)
+			return &v->v[i].value;
+	return NULL;
+}
+
+void
+ex_secrets_done(struct ex_secrets *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		secret_done(&v->v[i].value);
+	v->n = 0;
+}
+
+/* ---- kinds */
+
+static const struct { enum auth_type renews; bool spends, signin; } kinds[EX_KIND_END] = {
+	[EX_CODE] = { 0, true, true },
+	[EX_REFRESH] = { AUTH_OAUTH2_CODE | AUTH_DEVICE, true, false },
+	[EX_CLIENT_CREDENTIALS] = { AUTH_CLIENT_CREDENTIALS, false, false },
+	[EX_PASSWORD] = { AUTH_PASSWORD, false, false },
+	[EX_DEVICE] = { 0, true, true },
+	[EX_JWT_BEARER] = { AUTH_JWT_BEARER, false, false },
+};
+
+bool
+exchange_spends(enum exchange_kind k)
+{
+	return k < EX_KIND_END && kinds[k].spends;
+}
+
+bool
+exchange_is_signin(enum exchange_kind k)
+{
+	return k < EX_KIND_END && kinds[k].signin;
+}
+
+enum exchange_kind
+exchange_renews(enum auth_type t)
+{
+	enum exchange_kind k = EX_CODE;
+
+	while (k < EX_KIND_END && !(kinds[k].renews & t))
+		k++;
+	return k < EX_KIND_END ? k : EX_REFRESH;
+}
+
 /* ---- pieces */
 
 static void
@@ -86,6 +136,29 @@ get_secret(struct msg *m, struct secret *ret)
 
 	if (!m->failed && msg_get_secret(m, ret, &e) != 0)
 		m->failed = true;
+}
+
+static void
+put_secrets(struct msg *m, const struct ex_secrets *v)
+{
+	msg_put_u8(m, (uint8_t)v->n);
+	for (size_t i = 0; i < v->n; i++) {
+		msg_put_str(m, v->v[i].name);
+		msg_put_secret(m, &v->v[i].value);
+	}
+}
+
+static void
+get_secrets(struct msg *m, struct ex_secrets *v)
+{
+	size_t n = msg_get_u8(m);
+
+	if (n > EX_SECRETS)
+		m->failed = true;
+	for (v->n = 0; !m->failed && v->n < n; v->n++) {
+		msg_get_str(m, v->v[v->n].name, sizeof v->v[0].name);
+		get_secret(m, &v->v[v->n].value);
+	}
 }
 
 /* ---- hello */
@@ -272,6 +345,7 @@ app_key_result_done(struct app_key_result *v)
 void
 begin_put(struct msg *m, const struct begin *v)
 {
+	msg_put_u8(m, (uint8_t)v->kind);
 	msg_put_id(m, &v->pending);
 	put_sealed(m, &v->app);
 	msg_put_str(m, v->redirect_uri);
@@ -285,6 +359,9 @@ begin_get(struct slice body, struct begin *ret, struct err *e)
 	struct msg m;
 
 	msg_read(&m, body);
+	ret->kind = msg_get_u8(&m);
+	if (!exchange_is_signin(ret->kind))
+		m.failed = true;
 	ret->pending = msg_get_id(&m);
 	get_sealed(&m, &ret->app);
 	msg_get_str(&m, ret->redirect_uri, sizeof ret->redirect_uri);
@@ -297,6 +374,11 @@ void
 begin_result_put(struct msg *m, const struct begin_result *v)
 {
 	msg_put_str(m, v->authorization_url);
+	msg_put_str(m, v->user_code);
+	msg_put_str(m, v->verification_uri);
+	msg_put_str(m, v->verification_uri_complete);
+	msg_put_u32(m, v->interval_s);
+	msg_put_u32(m, v->expires_in_s);
 	msg_put_slice(m, buf_slice(&v->blob));
 	msg_put_slice(m, buf_slice(&v->wrap));
 }
@@ -308,6 +390,11 @@ begin_result_get(struct slice body, struct begin_result *ret, struct err *e)
 
 	msg_read(&m, body);
 	msg_get_str(&m, ret->authorization_url, sizeof ret->authorization_url);
+	msg_get_str(&m, ret->user_code, sizeof ret->user_code);
+	msg_get_str(&m, ret->verification_uri, sizeof ret->verification_uri);
+	msg_get_str(&m, ret->verification_uri_complete, sizeof ret->verification_uri_complete);
+	ret->interval_s = msg_get_u32(&m);
+	ret->expires_in_s = msg_get_u32(&m);
 	get_buf(&m, &ret->blob);
 	get_buf(&m, &ret->wrap);
 	return msg_end(&m, "begun sign-in", e);
@@ -355,7 +442,7 @@ exchange_get(struct slice body, struct exchange *ret, struct err *e)
 	ret->release_wrap = msg_get_slice(&m);
 	if (ret->kind == EX_CODE)
 		get_secret(&m, &ret->code);
-	else if (ret->kind != EX_REFRESH)
+	else if (ret->kind == 0 || ret->kind >= EX_KIND_END)
 		m.failed = true;
 	msg_get_str(&m, ret->iss, sizeof ret->iss);
 	msg_get_str(&m, ret->scope, sizeof ret->scope);
@@ -574,34 +661,47 @@ test_app_result_get(struct slice body, struct test_app_result *ret, struct err *
 	return msg_end(&m, "result of a test", e);
 }
 
-/* ---- pat */
+/* ---- create */
 
 void
-pat_put(struct msg *m, const struct pat *v)
+create_put(struct msg *m, const struct create *v)
 {
 	msg_put_id(m, &v->connection);
+	msg_put_u64(m, v->grant_version);
 	msg_put_u64(m, v->release_version);
+	msg_put_u32(m, v->auth_type);
 	msg_put_str(m, v->connector);
+	msg_put_u32(m, v->version);
 	put_vars(m, &v->vars);
-	msg_put_secret(m, &v->token);
+	put_sealed(m, &v->app);
+	msg_put_str(m, v->scope);
+	put_secrets(m, &v->secrets);
 }
 
 int
-pat_get(struct slice body, struct pat *ret, struct err *e)
+create_get(struct slice body, struct create *ret, struct err *e)
 {
 	struct msg m;
 
 	msg_read(&m, body);
 	ret->connection = msg_get_id(&m);
+	ret->grant_version = msg_get_u64(&m);
 	ret->release_version = msg_get_u64(&m);
+	ret->auth_type = msg_get_u32(&m);
 	msg_get_str(&m, ret->connector, sizeof ret->connector);
+	ret->version = msg_get_u32(&m);
 	get_vars(&m, &ret->vars);
-	get_secret(&m, &ret->token);
-	return msg_end(&m, "static token", e);
+	get_sealed(&m, &ret->app);
+	msg_get_str(&m, ret->scope, sizeof ret->scope);
+	get_secrets(&m, &ret->secrets);
+	if (msg_end(&m, "connection to create", e) == 0)
+		return 0;
+	create_done(ret);
+	return e->code;
 }
 
 void
-pat_done(struct pat *v)
+create_done(struct create *v)
 {
-	secret_done(&v->token);
+	ex_secrets_done(&v->secrets);
 }

@@ -5,10 +5,11 @@
  * Egress takes no URL from vaultd. Everything it sends goes to the destination sealed
  * in front of a grant plaintext (struct destination), which only egress writes.
  * Grant secrets travel sealed, except in the request that first brings them
- * (EGRESS_SEAL_APP, EGRESS_EXCHANGE's code, EGRESS_PAT), whose msg is locked memory.
+ * (EGRESS_SEAL_APP, EGRESS_EXCHANGE's code, EGRESS_CREATE), whose msg is locked memory.
  */
 #pragma once
 
+#include "common/auth_type.h"
 #include "common/envelope.h"
 #include "common/errors.h"
 #include "common/frame.h"
@@ -18,12 +19,11 @@ enum egress_op {
 	EGRESS_HELLO = 1,	/* struct hello -> u32 number of connectors */
 	EGRESS_SEAL_APP,	/* struct seal_app -> struct seal_app_result */
 	EGRESS_BEGIN,		/* struct begin -> struct begin_result */
-	EGRESS_EXCHANGE,	/* struct exchange (kind CODE) -> struct exchange_result */
-	EGRESS_REFRESH,		/* struct exchange (kind REFRESH) -> struct exchange_result */
+	EGRESS_EXCHANGE,	/* struct exchange -> struct exchange_result */
 	EGRESS_ATTEMPT,		/* id -> u8 enum attempt_state, then exchange_result if SPOOLED */
 	EGRESS_DROP,		/* id -> {} : the answer is committed, forget it */
 	EGRESS_REVOKE,		/* struct revoke -> struct revoke_result */
-	EGRESS_PAT,		/* struct pat -> struct exchange_result (no grant) */
+	EGRESS_CREATE,		/* struct create -> struct exchange_result */
 	EGRESS_INTROSPECT,	/* struct introspect -> u8 enum token_state */
 	EGRESS_APP_KEY,		/* struct app_key_ask -> struct app_key_result */
 	EGRESS_APP_FORGET,	/* struct app_key_ask -> {} : its key is destroyed, if it has one */
@@ -44,6 +44,14 @@ struct ex_vars {
 	struct { char name[EX_NAME], value[256]; } v[EX_VARS];
 };
 const char *ex_var(const struct ex_vars *v, const char *name);	/* NULL if absent */
+
+/* What somebody brings for a connection, by name: {token}, {username}, {password}. */
+struct ex_secrets {
+	size_t	n;
+	struct { char name[EX_NAME]; struct secret value; } v[EX_SECRETS];
+};
+const struct secret *ex_secret(const struct ex_secrets *v, const char *name);	/* NULL if absent */
+void ex_secrets_done(struct ex_secrets *v);
 
 /* A sealed secret on its way: which record and version it is bound to. Borrowed bytes. */
 struct sealed {
@@ -107,8 +115,26 @@ struct app_key_result {
 	struct buf	certificate, request;	/* PEM, empty = none; owned by the receiver */
 };
 
-/* Starts an authorization-code flow: makes the PKCE verifier, seals it, builds the URL. */
+enum exchange_kind {	/* sealed and stored as numbers: new ones go to the end */
+	EX_CODE = 1,		/* an authorization code */
+	EX_REFRESH,		/* a refresh token */
+	EX_CLIENT_CREDENTIALS,	/* the app itself */
+	EX_PASSWORD,		/* the refresh token it last brought, then name and password */
+	EX_DEVICE,		/* a device code, asked about again and again */
+	EX_JWT_BEARER,		/* an assertion, signed each time */
+	EX_KIND_END,
+};
+/* What is sent can be sent once: intent and spool keep its answer. Else asking again is harmless. */
+bool exchange_spends(enum exchange_kind k);
+/* It ends a sign-in that was begun: what is sent is sealed with the session, not with the grant. */
+bool exchange_is_signin(enum exchange_kind k);
+/* How a connection of type T that renews itself does so. */
+enum exchange_kind exchange_renews(enum auth_type t);
+
+/* Starts an authorization-code flow: makes the PKCE verifier, seals it, builds the URL; or one for
+ * a device: asks for the codes, seals the one that is secret. */
 struct begin {
+	enum exchange_kind kind;		/* CODE or DEVICE */
 	struct id	pending;		/* record the verifier is sealed for, version 1 */
 	struct sealed	app;
 	char		redirect_uri[EX_URL];
@@ -116,11 +142,13 @@ struct begin {
 	char		state[64];
 };
 struct begin_result {
-	char		authorization_url[8192];
+	char		authorization_url[8192];	/* CODE */
+	/* DEVICE (RFC 8628 section 3.2) */
+	char		user_code[64];
+	char		verification_uri[EX_URL], verification_uri_complete[EX_URL];
+	uint32_t	interval_s, expires_in_s;
 	struct buf	blob, wrap;
 };
-
-enum exchange_kind { EX_CODE = 1, EX_REFRESH = 2 };
 
 struct exchange {
 	enum exchange_kind kind;
@@ -129,8 +157,8 @@ struct exchange {
 	uint64_t	grant_version;	/* of the grant blob to come */
 	uint64_t	release_version;/* of the release blob to come */
 	struct sealed	app;
-	struct sealed	secret;		/* CODE: the pending verifier; REFRESH: the grant */
-	struct slice	release_wrap;	/* REFRESH: the connection's release DEK; empty = make one */
+	struct sealed	secret;		/* of a sign-in: the session's; else the grant */
+	struct slice	release_wrap;	/* the connection's release DEK; empty = make one */
 	struct secret	code;		/* CODE only */
 	char		iss[EX_URL];	/* CODE: what the callback said, "" = nothing */
 	char		scope[EX_SCOPE];/* requested */
@@ -221,13 +249,21 @@ struct test_app_result {
 	char		text[160];	/* for people; what the provider said is redacted */
 };
 
-/* A static token: sealed as `release` under a DEK egress makes, and probed. */
-struct pat {
+/*
+ * A connection without a sign-in. Static types: SECRETS are tried at the provider and sealed as
+ * `release`. The others: the first token is bought, what buys the next is sealed as a grant. Both
+ * under new keys.
+ */
+struct create {
 	struct id	connection;
-	uint64_t	release_version;
+	uint64_t	grant_version, release_version;
+	enum auth_type	auth_type;
 	char		connector[EX_NAME];
-	struct ex_vars	vars;
-	struct secret	token;
+	uint32_t	version;	/* of the connector; 0 = the newest */
+	struct ex_vars	vars;		/* of the connector; of grants its `grant_params` */
+	struct sealed	app;		/* of grants */
+	char		scope[EX_SCOPE];
+	struct ex_secrets secrets;
 };
 
 void hello_put(struct msg *m, const struct hello *v);
@@ -267,8 +303,8 @@ void test_app_put(struct msg *m, const struct test_app *v);
 int test_app_get(struct slice body, struct test_app *ret, struct err *e);	/* borrows BODY */
 void test_app_result_put(struct msg *m, const struct test_app_result *v);
 int test_app_result_get(struct slice body, struct test_app_result *ret, struct err *e);
-void pat_put(struct msg *m, const struct pat *v);		/* M locked */
-int pat_get(struct slice body, struct pat *ret, struct err *e);
-void pat_done(struct pat *v);
+void create_put(struct msg *m, const struct create *v);	/* M locked */
+int create_get(struct slice body, struct create *ret, struct err *e);	/* borrows BODY */
+void create_done(struct create *v);
 
 const char *phase_name(enum phase p);

@@ -107,6 +107,20 @@ answer_succeeded(const struct connector *c, const struct secret *body)
 	return true;
 }
 
+static void
+judge(const struct connector *c, const struct http_answer *a, char *out, size_t cap,
+    struct err *e)
+{
+	e->code = 0;
+	if (a->phase != PHASE_ANSWERED)
+		*e = a->err;
+	else if (diagnose_probe(a, e) == 0 && !answer_succeeded(c, &a->body))
+		err_name(e, ERR_KEY_REJECTED, "the provider answered %u to a test call, and in it "
+		    "that what it was shown is not good", a->status);
+	else if (e->code == 0)
+		read_account(c, &a->body, out, cap);
+}
+
 static int
 probe(struct egress *x, const struct connector *c, const struct destination *d,
     const struct secret *token, unsigned timeout_s, char *out, size_t cap, struct err *e)
@@ -126,14 +140,7 @@ probe(struct egress *x, const struct connector *c, const struct destination *d,
 	if (probe_request(c, token, &q, &auth, &body, e) != 0)
 		return e->code;
 	http_send(x, &q, &a);
-	e->code = 0;
-	if (a.phase != PHASE_ANSWERED)
-		*e = a.err;
-	else if (diagnose_probe(&a, e) == 0 && !answer_succeeded(c, &a.body))
-		err_name(e, ERR_KEY_REJECTED, "the provider answered %u to a test call, and in it "
-		    "that the token is not good", a.status);
-	else if (e->code == 0)
-		read_account(c, &a.body, out, cap);
+	judge(c, &a, out, cap, e);
 	http_answer_done(&a);
 	return (int)e->code;
 }
@@ -143,6 +150,87 @@ token_probe(struct egress *x, const struct connector *c, const struct destinatio
     const struct secret *token, char *out, size_t cap, struct err *e)
 {
 	return probe(x, c, d, token, PROBE_S, out, cap, e);
+}
+
+/* ---- the same with what is no token */
+
+/* "Name: value", ended by NUL. */
+static int
+add_line(const struct shown *v, size_t i, struct secret *line, struct err *e)
+{
+	if (put(line, v->header[i].name, e) != 0 || put(line, ": ", e) != 0 ||
+	    secret_append(line, v->header[i].value.p, v->header[i].value.len, e) != 0)
+		return e->code;
+	return secret_append(line, "", 1, e);
+}
+
+/* The probe URL with the parameter, ended by NUL. */
+static int
+add_query(const struct destination *d, const struct shown *v, struct secret *url, struct err *e)
+{
+	AUTO(secret) pair = { 0 };
+
+	if (form_add(&pair, v->query, v->value.p, v->value.len, e) != 0 ||
+	    put(url, d->probe_url, e) != 0 ||
+	    put(url, strchr(d->probe_url, '?') == NULL ? "?" : "&", e) != 0 ||
+	    secret_append(url, pair.p, pair.len, e) != 0)
+		return e->code;
+	return secret_append(url, "", 1, e);
+}
+
+static int
+shown_request(const struct connector *c, const struct destination *d, const struct shown *v,
+    struct http_request *q, struct secret line[EX_SECRETS], struct secret *url,
+    struct secret *body, struct err *e)
+{
+	q->url = d->probe_url;
+	q->method = c->probe_method == PROBE_POST ? "POST" : "GET";
+	for (size_t i = 0; i < v->n; i++) {
+		char *text;
+
+		if (add_line(v, i, &line[i], e) != 0)
+			return e->code;
+		text = (char *)line[i].p;
+		http_headers(q, &text, 1);
+	}
+	http_headers(q, c->probe_headers, c->nprobe_headers);
+	http_headers(q, c->headers, c->nheaders);
+	if (c->probe_method == PROBE_POST) {
+		q->body = body;
+		q->content_type = c->probe_body != NULL ? "application/json" : NULL;
+		if (put(body, c->probe_body != NULL ? c->probe_body : "", e) != 0)
+			return e->code;
+	}
+	if (v->query == NULL)
+		return 0;
+	if (add_query(d, v, url, e) != 0)
+		return e->code;
+	q->url = (const char *)url->p;
+	return 0;
+}
+
+int
+shown_probe(struct egress *x, const struct connector *c, const struct destination *d,
+    const struct shown *v, char *out, size_t cap, struct err *e)
+{
+	struct secret line[EX_SECRETS] = { 0 };
+	AUTO(secret) url = { 0 }, body = { 0 };
+	struct http_request q = { .timeout_s = PROBE_S };
+	struct http_answer a = { 0 };
+	int rc;
+
+	if (d->probe_url[0] == '\0')
+		return 0;
+	rc = shown_request(c, d, v, &q, line, &url, &body, e);
+	if (rc == 0) {
+		http_send(x, &q, &a);
+		judge(c, &a, out, cap, e);
+		rc = (int)e->code;
+	}
+	http_answer_done(&a);
+	for (size_t i = 0; i < v->n; i++)
+		secret_done(&line[i]);
+	return rc;
 }
 
 void

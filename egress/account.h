@@ -4,6 +4,7 @@
 #pragma once
 
 #include "egress/destination.h"
+#include "egress/show.h"
 
 struct egress;
 
@@ -21,3 +22,6 @@ bool answer_succeeded(const struct connector *c, const struct secret *body);
 /* The same with a verdict: 0, ERR_KEY_REJECTED, or why it could not be asked. */
 int token_probe(struct egress *x, const struct connector *c, const struct destination *d,
     const struct secret *token, char *out, size_t cap, struct err *e);
+/* The same with secrets that are no token. */
+int shown_probe(struct egress *x, const struct connector *c, const struct destination *d,
+    const struct shown *v, char *out, size_t cap, struct err *e);

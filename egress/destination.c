@@ -9,7 +9,8 @@
 #include "common/auto.h"
 #include "common/errors.h"
 
-enum kind { KIND_APP = 1, KIND_FLOW, KIND_GRANT, KIND_APP_KEY };
+/* Appended to, and never used again: they are sealed. */
+enum kind { KIND_APP = 1, KIND_FLOW, KIND_REFRESH_TOKEN, KIND_APP_KEY, KIND_GRANT, KIND_DEVICE };
 
 #define AT(m) offsetof(struct destination, m)
 
@@ -26,6 +27,16 @@ url_at(const struct destination *d, size_t i)
 	return (char *)d + urls[i];
 }
 
+static void
+put_vars(struct msg *m, const struct ex_vars *v)
+{
+	msg_put_u8(m, (uint8_t)v->n);
+	for (size_t i = 0; i < v->n; i++) {
+		msg_put_str(m, v->v[i].name);
+		msg_put_str(m, v->v[i].value);
+	}
+}
+
 void
 destination_put(struct msg *m, const struct destination *d)
 {
@@ -37,11 +48,7 @@ destination_put(struct msg *m, const struct destination *d)
 		msg_put_str(m, url_at(d, i));
 	msg_put_u8(m, (uint8_t)d->client_auth);
 	msg_put_str(m, d->refresh_url);
-	msg_put_u8(m, (uint8_t)d->vars.n);
-	for (size_t i = 0; i < d->vars.n; i++) {
-		msg_put_str(m, d->vars.v[i].name);
-		msg_put_str(m, d->vars.v[i].value);
-	}
+	put_vars(m, &d->vars);
 }
 
 static void
@@ -173,16 +180,17 @@ start_put(struct msg *m, const struct destination *d, enum kind kind)
 	msg_put_u8(m, (uint8_t)kind);
 }
 
-/* Returns what it is: KIND, or the one with a key behind it. */
+/* One of two kinds. */
 static enum kind
-start_get(struct msg *m, const struct secret *plain, struct destination *d, enum kind kind)
+start_get(struct msg *m, const struct secret *plain, struct destination *d, enum kind kind,
+    enum kind other)
 {
 	enum kind is;
 
 	msg_read(m, (struct slice){ plain->p, plain->len });
 	destination_get(m, d);
 	is = msg_get_u8(m);
-	if (is != kind && (kind != KIND_APP || is != KIND_APP_KEY))
+	if (is != kind && is != other)
 		m->failed = true;
 	return is;
 }
@@ -246,7 +254,7 @@ int
 app_secret_get(const struct secret *plain, struct app_secret *ret, struct err *e)
 {
 	struct msg m;
-	bool signs = start_get(&m, plain, &ret->d, KIND_APP) == KIND_APP_KEY;
+	bool signs = start_get(&m, plain, &ret->d, KIND_APP, KIND_APP_KEY) == KIND_APP_KEY;
 
 	msg_get_str(&m, ret->client_id, sizeof ret->client_id);
 	get_secret(&m, &ret->client_secret);
@@ -267,7 +275,7 @@ flow_secret_put(const struct flow_secret *v, struct secret *ret, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 
-	start_put(&m, &v->d, KIND_FLOW);
+	start_put(&m, &v->d, v->device ? KIND_DEVICE : KIND_FLOW);
 	msg_put_secret(&m, &v->verifier);
 	msg_put_str(&m, v->nonce);
 	msg_put_str(&m, v->redirect_uri);
@@ -279,7 +287,7 @@ flow_secret_get(const struct secret *plain, struct flow_secret *ret, struct err 
 {
 	struct msg m;
 
-	start_get(&m, plain, &ret->d, KIND_FLOW);
+	ret->device = start_get(&m, plain, &ret->d, KIND_FLOW, KIND_DEVICE) == KIND_DEVICE;
 	get_secret(&m, &ret->verifier);
 	msg_get_str(&m, ret->nonce, sizeof ret->nonce);
 	msg_get_str(&m, ret->redirect_uri, sizeof ret->redirect_uri);
@@ -298,7 +306,11 @@ grant_secret_put(const struct grant_secret *v, struct secret *ret, struct err *e
 	AUTO(msg) m = { 0 };
 
 	start_put(&m, &v->d, KIND_GRANT);
+	msg_put_u8(&m, (uint8_t)v->kind);
 	msg_put_secret(&m, &v->refresh_token);
+	msg_put_str(&m, v->username);
+	msg_put_secret(&m, &v->password);
+	put_vars(&m, &v->params);
 	return finish_put(&m, ret, e);
 }
 
@@ -306,9 +318,17 @@ int
 grant_secret_get(const struct secret *plain, struct grant_secret *ret, struct err *e)
 {
 	struct msg m;
+	enum kind kind = start_get(&m, plain, &ret->d, KIND_GRANT, KIND_REFRESH_TOKEN);
 
-	start_get(&m, plain, &ret->d, KIND_GRANT);
+	ret->kind = kind == KIND_GRANT ? msg_get_u8(&m) : EX_REFRESH;
 	get_secret(&m, &ret->refresh_token);
+	if (kind == KIND_GRANT) {
+		msg_get_str(&m, ret->username, sizeof ret->username);
+		get_secret(&m, &ret->password);
+		get_vars(&m, &ret->params);
+	}
+	if (ret->kind == 0 || ret->kind >= EX_KIND_END)
+		m.failed = true;
 	return msg_end(&m, "sealed grant", e);
 }
 
@@ -316,4 +336,5 @@ void
 grant_secret_done(struct grant_secret *v)
 {
 	secret_done(&v->refresh_token);
+	secret_done(&v->password);
 }

@@ -57,13 +57,18 @@ struct app_secret {
 };
 struct flow_secret {		/* of a pending session */
 	struct destination	d;
-	struct secret		verifier;
+	bool			device;
+	struct secret		verifier;	/* of PKCE; DEVICE: the device code */
 	char			nonce[64];
 	char			redirect_uri[EX_URL];
 };
-struct grant_secret {
+struct grant_secret {		/* what buys tokens; what is not needed is empty */
 	struct destination	d;
+	enum exchange_kind	kind;
 	struct secret		refresh_token;
+	char			username[256];
+	struct secret		password;
+	struct ex_vars		params;		/* audience, or claims of an assertion */
 };
 
 int app_secret_put(const struct app_secret *v, struct secret *ret, struct err *e);

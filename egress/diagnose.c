@@ -69,7 +69,7 @@ grant_is_gone(enum err_id id)
 static enum err_id
 as_asked(enum err_id id, enum asked asked)
 {
-	if (grant_is_gone(id) && asked == ASKED_CODE)
+	if (grant_is_gone(id) && asked & (ASKED_CODE | ASKED_DEVICE))
 		return ERR_CODE_REJECTED;
 	if (grant_is_gone(id) && asked == ASKED_PASSWORD)
 		return ERR_PASSWORD_REJECTED;

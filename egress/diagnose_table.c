@@ -13,6 +13,7 @@
 #define CLIENT	ASKED_CLIENT
 #define PASSWORD ASKED_PASSWORD
 #define SIGNED	ASKED_ASSERTION
+#define DEVICE	ASKED_DEVICE
 
 /* Before the connector's own map: what no name can mean otherwise. */
 static const struct symptom early[] = {
@@ -35,6 +36,12 @@ static const struct symptom early[] = {
 #define NAME(what, means) { .code = what, .id = means }
 
 static const struct symptom late[] = {
+	/* a device code (RFC 8628 section 3.5): nobody said yes yet, said no, or time is over */
+	{ .asked = DEVICE, .code = "authorization_pending", .id = ERR_AUTHORIZATION_PENDING },
+	{ .asked = DEVICE, .code = "slow_down", .id = ERR_AUTHORIZATION_PENDING },
+	{ .asked = DEVICE, .code = "expired_token", .id = ERR_DEVICE_CODE_EXPIRED },
+	{ .asked = DEVICE, .code = "access_denied", .id = ERR_USER_DENIED },
+	{ .asked = DEVICE, .code = "authorization_declined", .id = ERR_USER_DENIED },	/* Entra ID */
 	/* a password: what would have a user sign in again cannot be done with one */
 	{ .asked = PASSWORD, .number = 50076, .id = ERR_PASSWORD_REJECTED },
 	{ .asked = PASSWORD, .number = 50079, .id = ERR_PASSWORD_REJECTED },

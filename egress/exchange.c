@@ -5,7 +5,7 @@
  * grant, the connection's release key. Just before that byte the spool file is made. The
  * raw answer is sealed and synced there before it is looked at. Parsing and sealing can
  * then be done again after any crash (EGRESS_ATTEMPT), until vaultd says it has committed
- * (EGRESS_DROP).
+ * (EGRESS_DROP). Kinds that spend nothing need no spool: they are asked for again.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/role.h"
 #include "egress/egress.h"
+#include "egress/exchange.h"
 #include "egress/flight.h"
 #include "egress/oauth.h"
 #include "egress/ops.h"
@@ -29,20 +30,21 @@ static int
 open_secrets(struct egress *x, const struct exchange *q, struct flight *f, struct err *e)
 {
 	AUTO(secret) app = { 0 }, plain = { 0 };
-	const struct destination *other;
+	bool signin = exchange_is_signin(q->kind);
 	int rc;
 
 	if (keys_open(x, PURPOSE_GRANT, &q->app, &app, e) != 0 ||
 	    app_secret_get(&app, &f->app, e) != 0 ||
 	    keys_open(x, PURPOSE_GRANT, &q->secret, &plain, e) != 0)
 		return e->code;
-	rc = q->kind == EX_CODE ? flow_secret_get(&plain, &f->flow, e) :
-				  grant_secret_get(&plain, &f->grant, e);
+	rc = signin ? flow_secret_get(&plain, &f->flow, e) : grant_secret_get(&plain, &f->grant, e);
 	if (rc != 0)
 		return rc;
-	other = q->kind == EX_CODE ? &f->flow.d : &f->grant.d;
-	if (destination_agree(&f->app.d, other, e) != 0)
+	if (destination_agree(&f->app.d, signin ? &f->flow.d : &f->grant.d, e) != 0)
 		return e->code;
+	if (signin ? f->flow.device != (q->kind == EX_DEVICE) : f->grant.kind != q->kind)
+		return err_name(e, ERR_RECORD_CORRUPT, "what is sealed is for another kind of "
+		    "exchange: nothing is sent");
 	f->d = f->app.d;
 	if (q->iss[0] != '\0' && f->d.issuer[0] != '\0' && strcmp(q->iss, f->d.issuer) != 0)
 		return err_name(e, ERR_ISSUER_MISMATCH, "the sign-in came back from another issuer "
@@ -50,26 +52,27 @@ open_secrets(struct egress *x, const struct exchange *q, struct flight *f, struc
 	return 0;
 }
 
-static int
-make_keys(struct egress *x, const struct exchange *q, struct flight *f, struct err *e)
+int
+exchange_keys(struct egress *x, struct slice release_wrap, struct flight *f, struct err *e)
 {
-	if (keys_make(x, PURPOSE_GRANT, &f->attempt, &f->spool_dek, &f->spool_wrap, e) != 0 ||
+	if ((exchange_spends(f->kind) && keys_make(x, PURPOSE_GRANT, &f->attempt, &f->spool_dek,
+		&f->spool_wrap, e) != 0) ||
 	    keys_make(x, PURPOSE_GRANT, &f->connection, &f->grant_dek, &f->grant_wrap, e) != 0)
 		return e->code;
-	f->release_new = q->release_wrap.len == 0;
+	f->release_new = release_wrap.len == 0;
 	if (f->release_new)
 		return keys_make(x, PURPOSE_RELEASE, &f->connection, &f->release_dek,
 		    &f->release_wrap, e);
-	if (!buf_add(&f->release_wrap, q->release_wrap.p, q->release_wrap.len))
+	if (!buf_add(&f->release_wrap, release_wrap.p, release_wrap.len))
 		return err_set(e, V_LIMIT, "out of memory");
-	return keys_unwrap(x, PURPOSE_RELEASE, &f->connection, q->release_wrap,
-	    &f->release_dek, e);
+	return keys_unwrap(x, PURPOSE_RELEASE, &f->connection, release_wrap, &f->release_dek, e);
 }
 
 static int
 fill(struct egress *x, struct exchange *q, struct flight *f, struct err *e)
 {
 	f->kind = q->kind;
+	f->first = exchange_is_signin(q->kind);
 	f->attempt = q->attempt;
 	f->connection = q->connection;
 	f->grant_version = q->grant_version;
@@ -78,25 +81,23 @@ fill(struct egress *x, struct exchange *q, struct flight *f, struct err *e)
 	if (open_secrets(x, q, f, e) != 0)
 		return e->code;
 	snprintf(f->nonce, sizeof f->nonce, "%s", f->flow.nonce);
-	if (q->kind == EX_CODE)
-		f->code = secret_take(&q->code);
+	f->code = secret_take(&q->code);
 	/* A code is not a refresh token, and its print goes nowhere: the key is in memory
 	 * then, and no HSM is needed once the answer is there. */
-	if (keys_fingerprint(x, q->kind == EX_CODE ? &f->code : &f->grant.refresh_token,
+	if (keys_fingerprint(x, f->first ? &f->flow.verifier : &f->grant.refresh_token,
 		f->sent_print, e) != 0)
 		return e->code;
-	if (q->kind == EX_CODE)
+	if (f->first || f->grant.refresh_token.len == 0)
 		memset(f->sent_print, 0, sizeof f->sent_print);
-	return make_keys(x, q, f, e);
+	return exchange_keys(x, q->release_wrap, f, e);
 }
 
+/* A password may be tried after its refresh token: at the same host, then. */
 static const char *
-url_of(const struct flight *f)
+url_of(const struct flight *f, enum exchange_kind kind)
 {
-	return f->kind == EX_REFRESH ? destination_refresh_url(&f->d) : f->d.token_url;
+	return kind == EX_REFRESH ? destination_refresh_url(&f->d) : f->d.token_url;
 }
-
-static int exchange_perform(struct job *j, struct err *e);
 
 int
 exchange_prepare(struct job *j, struct err *e)
@@ -111,10 +112,16 @@ exchange_prepare(struct job *j, struct err *e)
 	if (rc == 0)
 		rc = fill(j->x, &q, f, e);
 	exchange_done(&q);
-	if (rc == 0 && !http_host(url_of(f), j->host, sizeof j->host))
-		rc = err_name(e, ERR_HOST_NOT_ALLOWED, "the sealed token URL is not https");
+	return rc == 0 ? exchange_ready(j, f, e) : rc;
+}
+
+int
+exchange_ready(struct job *j, const struct flight *f, struct err *e)
+{
 	j->perform = exchange_perform;
-	return rc;
+	if (http_host(url_of(f, f->kind), j->host, sizeof j->host))
+		return 0;
+	return err_name(e, ERR_HOST_NOT_ALLOWED, "the sealed token URL is not https");
 }
 
 /* ---- the request */
@@ -123,8 +130,9 @@ static int
 before_send(void *arg, struct err *e)
 {
 	struct job *j = arg;
+	struct flight *f = j->state;
 
-	return flight_begin(j->x, j->state, e);
+	return exchange_spends(f->kind) ? flight_begin(j->x, f, e) : 0;
 }
 
 static int
@@ -132,7 +140,7 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 {
 	const struct connector *c = destination_connector(&j->x->catalogue, &f->d);
 	struct token_request t = { 0 };
-	struct http_request q = { .method = "POST", .url = url_of(f),
+	struct http_request q = { .method = "POST", .url = url_of(f, f->now),
 		.before_send = before_send, .arg = j };
 	int rc;
 
@@ -143,8 +151,9 @@ send_it(struct job *j, struct flight *f, struct http_answer *a, struct err *e)
 	if (rc == 0)
 		rc = secret_reserve(&a->body, BODY_ROOM, e);
 	if (rc == 0)
-		rc = token_request_make(j->x, c, &f->app, f->kind == EX_CODE ? &f->flow : NULL,
-		    &f->code, &f->grant, &t, e);
+		rc = token_request_make(j->x, c, &(struct token_asking){ .kind = f->now,
+		    .app = &f->app, .flow = &f->flow, .code = &f->code, .grant = &f->grant,
+		    .scope = f->scope }, &t, e);
 	if (rc == 0) {
 		f->sent_at = wall_seconds();
 		q.timeout_s = c->exchange_timeout_s;
@@ -164,26 +173,59 @@ put_result(struct job *j, const struct exchange_result *res, struct err *e)
 	    "of memory for an answer");
 }
 
+/* Sends what f->now says, and judges the answer. */
 static int
-exchange_perform(struct job *j, struct err *e)
+once(struct job *j, struct flight *f, struct exchange_result *res, struct err *e)
 {
-	struct flight *f = j->state;
-	struct exchange_result res = { 0 };
 	struct http_answer a = { 0 };
 	int rc = send_it(j, f, &a, e);
 
 	if (rc == 0 && a.phase == PHASE_ANSWERED) {
-		res.spooled = flight_keep(j->x, f, &a);
-		rc = outcome_judge(j->x, f, &a, &res, e);
+		res->spooled = !exchange_spends(f->kind) || flight_keep(j->x, f, &a);
+		rc = outcome_judge(j->x, f, &a, res, e);
 	} else if (rc == 0) {
-		res.phase = a.phase;
-		res.err = a.err;
-		err_detail(&res.err, "phase", "%s", phase_name(a.phase));
+		res->phase = a.phase;
+		res->err = a.err;
+		err_detail(&res->err, "phase", "%s", phase_name(a.phase));
+	}
+	http_answer_done(&a);
+	return rc;
+}
+
+/* Does another way to ask make sense? Not when nothing was heard, or when it would be told off. */
+static bool
+no_more_refresh(const struct exchange_result *res)
+{
+	switch (res->err.id) {
+	case ERR_GRANT_REVOKED:
+	case ERR_SIGNIN_REQUIRED:
+	case ERR_PROVIDER_REFUSED:
+	case ERR_GRANT_TYPE_NOT_ALLOWED:
+		return res->phase == PHASE_REJECTED;
+	default:
+		return false;
+	}
+}
+
+int
+exchange_perform(struct job *j, struct err *e)
+{
+	struct flight *f = j->state;
+	struct exchange_result res = { 0 };
+	int rc;
+
+	f->now = f->kind == EX_PASSWORD && f->grant.refresh_token.len > 0 ? EX_REFRESH : f->kind;
+	rc = once(j, f, &res, e);
+	if (rc == 0 && f->now != f->kind && no_more_refresh(&res)) {
+		exchange_result_done(&res);
+		res = (struct exchange_result){ 0 };
+		secret_done(&f->grant.refresh_token);
+		f->now = f->kind;
+		rc = once(j, f, &res, e);
 	}
 	if (rc == 0)
 		rc = put_result(j, &res, e);
 	exchange_result_done(&res);
-	http_answer_done(&a);
 	return rc;
 }
 

@@ -93,11 +93,11 @@ header_get(struct slice in, struct flight *f, struct err *e)
 
 /* ---- the sealed part */
 
-/* What was sent: the code, or the old refresh token. */
+/* What was sent: the code, or the old refresh token. A device code stands for the verifier. */
 static struct secret *
 sent_secret(struct flight *f)
 {
-	return f->kind == EX_CODE ? &f->code : &f->grant.refresh_token;
+	return exchange_is_signin(f->kind) ? &f->code : &f->grant.refresh_token;
 }
 
 static void
@@ -142,7 +142,8 @@ answer_get(struct slice plain, struct flight *f, struct http_answer *a, struct e
 	header = msg_get_raw(&m, sizeof f->header);
 	if (header.len != sizeof f->header || memcmp(header.p, f->header, header.len) != 0)
 		return err_set(e, V_CORRUPT, "the spool file has the header of another one");
-	f->kind = msg_get_u8(&m);
+	f->kind = f->now = msg_get_u8(&m);
+	f->first = exchange_is_signin(f->kind);
 	f->grant_version = msg_get_u64(&m);
 	f->release_version = msg_get_u64(&m);
 	f->sent_at = (int64_t)msg_get_u64(&m);

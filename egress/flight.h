@@ -14,6 +14,8 @@
  */
 struct flight {
 	enum exchange_kind	 kind;
+	enum exchange_kind	 now;		/* what is sent: of PASSWORD a refresh token first */
+	bool			 first;		/* these are the connection's first tokens */
 	struct id		 attempt, connection;
 	uint64_t		 grant_version, release_version;
 	int64_t			 sent_at;	/* wall clock; expires_at counts from here */

@@ -14,11 +14,10 @@ static const struct {
 	{ EGRESS_SEAL_APP, seal_app_prepare },
 	{ EGRESS_BEGIN, begin_prepare },
 	{ EGRESS_EXCHANGE, exchange_prepare },
-	{ EGRESS_REFRESH, exchange_prepare },
 	{ EGRESS_ATTEMPT, attempt_prepare },
 	{ EGRESS_DROP, drop_prepare },
 	{ EGRESS_REVOKE, revoke_prepare },
-	{ EGRESS_PAT, pat_prepare },
+	{ EGRESS_CREATE, create_prepare },
 	{ EGRESS_INTROSPECT, introspect_prepare },
 	{ EGRESS_APP_KEY, app_key_prepare },
 	{ EGRESS_APP_FORGET, app_forget_prepare },
@@ -34,11 +33,9 @@ note_attempt(struct job *j, struct err *e)
 	struct exchange q = { 0 };
 	int rc;
 
-	if (j->op != EGRESS_EXCHANGE && j->op != EGRESS_REFRESH)
+	if (j->op != EGRESS_EXCHANGE)
 		return 0;
 	rc = exchange_get((struct slice){ j->body.p, j->body.len }, &q, e);
-	if (rc == 0 && (q.kind == EX_CODE) != (j->op == EGRESS_EXCHANGE))
-		rc = err_set(e, V_INVALID, "kind and op of an exchange differ");
 	if (rc == 0 && work_has(j->x->work, &q.attempt))
 		rc = err_name(e, ERR_CONFLICT, "this attempt is under way already");
 	j->attempt = q.attempt;

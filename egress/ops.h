@@ -16,11 +16,12 @@ int drop_prepare(struct job *j, struct err *e);
 int seal_app_prepare(struct job *j, struct err *e);
 int app_key_prepare(struct job *j, struct err *e);
 int app_forget_prepare(struct job *j, struct err *e);
-/* begin.c */
+/* signin.c */
 int begin_prepare(struct job *j, struct err *e);
 /* revoke.c */
 int revoke_prepare(struct job *j, struct err *e);
-int pat_prepare(struct job *j, struct err *e);
+/* create.c */
+int create_prepare(struct job *j, struct err *e);
 /* test_app.c */
 int test_app_prepare(struct job *j, struct err *e);
 /* introspect.c */

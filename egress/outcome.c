@@ -20,7 +20,7 @@
 /* ---- secrets stay secret */
 
 /* What must show nowhere but in a sealed grant. */
-#define GRANT_SECRETS 5
+#define GRANT_SECRETS 6
 static void
 grant_secrets(const struct flight *f, const struct reply *p,
     const struct secret *ret[GRANT_SECRETS])
@@ -30,6 +30,7 @@ grant_secrets(const struct flight *f, const struct reply *p,
 	ret[2] = &f->code;
 	ret[3] = &f->flow.verifier;
 	ret[4] = &p->refresh_token;
+	ret[5] = &f->grant.password;
 }
 
 static void
@@ -103,7 +104,7 @@ static int
 check_scopes(const struct flight *f, const struct connector *c, const struct reply *p,
     struct err *e)
 {
-	if (f->kind != EX_CODE || p->scope[0] == '\0')
+	if (!f->first || p->scope[0] == '\0')
 		return 0;
 	for (size_t i = 0; i < c->nmandatory; i++) {
 		char s[256];
@@ -126,7 +127,7 @@ check_captured(const struct flight *f, const struct reply *p, struct err *e)
 {
 	if (p->strayed[0] == '\0')
 		return 0;
-	if (f->kind != EX_CODE) {
+	if (!f->first) {
 		log_warn("connector=%s: '%s' of an answer leads to a host that is not the provider's: "
 		    "it is not kept", f->d.connector, p->strayed);
 		return 0;
@@ -143,7 +144,7 @@ check_id_token(const struct flight *f, const struct connector *c, const struct r
 	struct id_claims claims;
 	int rc;
 
-	if (p->id_token.len == 0 || f->kind != EX_CODE)
+	if (p->id_token.len == 0 || !f->first)
 		return 0;
 	rc = reply_id_token(&p->id_token, f->app.client_id,
 	    c->account_from == ACCOUNT_ID_TOKEN ? c->account_member : NULL, &claims, e);
@@ -181,21 +182,30 @@ seal_fragment(struct egress *x, const struct flight *f, const struct reply *p,
 	return 0;
 }
 
+/* What buys the next token: the refresh token that came, or what brought this one. */
 static int
 seal_grant(struct egress *x, const struct flight *f, struct reply *p,
     struct exchange_result *ret, struct err *e)
 {
-	struct grant_secret g = { .d = f->d };
+	bool kept = !exchange_spends(f->kind);	/* in the grant beside a refresh token */
+	struct grant_secret g = { .d = f->d, .kind = kept ? f->kind : EX_REFRESH };
 	AUTO(secret) plain = { 0 };
 	int rc;
 
-	if (p->refresh_token.len == 0)	/* absent or empty: the old one stays */
+	/* Absent or empty: the old one stays, unless it was refused just now. */
+	if (p->refresh_token.len == 0 && !(kept && (f->first || f->now == EX_PASSWORD)))
 		return 0;
 	g.refresh_token = secret_take(&p->refresh_token);
-	rc = keys_fingerprint(x, &g.refresh_token, ret->fingerprint, e);
+	if (kept) {
+		snprintf(g.username, sizeof g.username, "%s", f->grant.username);
+		g.password = f->grant.password;	/* lent */
+		g.params = f->grant.params;
+	}
+	rc = g.refresh_token.len == 0 ? 0 :
+	    keys_fingerprint(x, &g.refresh_token, ret->fingerprint, e);
 	if (rc == 0)
 		rc = grant_secret_put(&g, &plain, e);
-	grant_secret_done(&g);
+	secret_done(&g.refresh_token);
 	if (rc != 0)
 		return rc;
 	if (!buf_add(&ret->grant_wrap, f->grant_wrap.p, f->grant_wrap.len))
@@ -225,7 +235,7 @@ expiry(const struct flight *f, const struct connector *c, const struct reply *p)
 		return said;
 	if (c->default_expires_s != 0)
 		return c->default_expires_s;
-	return p->refresh_token.len > 0 || f->kind == EX_REFRESH ? WITHOUT_EXPIRY_S : 0;
+	return p->refresh_token.len > 0 || !exchange_is_signin(f->kind) ? WITHOUT_EXPIRY_S : 0;
 }
 
 static int
@@ -245,14 +255,17 @@ seal_tokens(struct egress *x, const struct flight *f, const struct connector *c,
 	return seal_grant(x, f, p, ret, e);
 }
 
+/* Who signed in, as the provider says; of a password as the user does. */
 static void
 find_account(struct egress *x, const struct flight *f, const struct connector *c,
     const struct reply *p, struct exchange_result *ret)
 {
 	if (p->account[0] != '\0')
 		snprintf(ret->account, sizeof ret->account, "%s", p->account);
-	if (f->kind == EX_CODE && c->account_from == ACCOUNT_PROBE)
+	if (f->first && c->account_from == ACCOUNT_PROBE)
 		account_probe(x, c, &f->d, &p->access_token, ret->account, sizeof ret->account);
+	if (ret->account[0] == '\0' && f->kind == EX_PASSWORD)
+		snprintf(ret->account, sizeof ret->account, "%s", f->grant.username);
 }
 
 /* ---- verdicts */
@@ -273,8 +286,8 @@ postpone(struct exchange_result *ret, const struct err *why, struct err *e)
 {
 	start_over(ret);
 	if (ret->spooled)
-		return err_name(e, ERR_EGRESS_UNAVAILABLE, "the answer is kept in the spool and "
-		    "cannot be sealed yet: %.200s", why->text);
+		return err_name(e, ERR_EGRESS_UNAVAILABLE, "an answer cannot be sealed yet, and "
+		    "nothing of it is lost: %.200s", why->text);
 	log_error("an answer that could not be spooled could not be sealed either: %s",
 	    why->text);
 	ret->phase = PHASE_AMBIGUOUS;
@@ -312,10 +325,20 @@ use_tokens(struct egress *x, struct flight *f, const struct connector *c, struct
 	return seal_tokens(x, f, c, p, ret, &why) == 0 ? 0 : postpone(ret, &why, e);
 }
 
+/* As what was sent is judged. */
+static const enum asked asked[EX_KIND_END] = {
+	[EX_CODE] = ASKED_CODE,
+	[EX_REFRESH] = ASKED_REFRESH,
+	[EX_CLIENT_CREDENTIALS] = ASKED_CLIENT,
+	[EX_PASSWORD] = ASKED_PASSWORD,
+	[EX_DEVICE] = ASKED_DEVICE,
+	[EX_JWT_BEARER] = ASKED_ASSERTION,
+};
+
 static struct facts
 facts_of(const struct flight *f, const struct connector *c)
 {
-	return (struct facts){ .asked = f->kind == EX_CODE ? ASKED_CODE : ASKED_REFRESH,
+	return (struct facts){ .asked = asked[f->now],
 		.connector = c, .client_auth = f->d.client_auth,
 		.reserved = secret_is_reserved(&f->app.client_secret) };
 }

@@ -1,5 +1,5 @@
 /*
- * revoke.c - taking a grant back at the provider, and static tokens. See revoke.h.
+ * revoke.c - taking a grant back at the provider. See revoke.h.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,73 +293,4 @@ revoke_later(struct egress *x, const struct connector *c, const struct app_secre
 		log_warn("tokens that were refused are not revoked: %s", e.text);
 		job_free(j);
 	}
-}
-
-/* ---- EGRESS_PAT */
-
-struct static_token {
-	struct pat		 q;
-	const struct connector	*c;
-	struct destination	 d;
-};
-
-static void
-static_free(void *p)
-{
-	struct static_token *s = p;
-
-	pat_done(&s->q);
-	free(s);
-}
-
-static int pat_perform(struct job *j, struct err *e);
-
-int
-pat_prepare(struct job *j, struct err *e)
-{
-	struct static_token *s = calloc(1, sizeof *s);
-
-	must(s != NULL);
-	j->state = s;
-	j->done_state = static_free;
-	j->perform = pat_perform;
-	if (pat_get((struct slice){ j->body.p, j->body.len }, &s->q, e) != 0)
-		return e->code;
-	s->c = catalogue_find(&j->x->catalogue, s->q.connector);
-	if (s->c == NULL)
-		return err_name(e, ERR_CONNECTOR_UNKNOWN, "connector '%s' is not in the catalogue of "
-		    "vault-egress", s->q.connector);
-	if (!(s->c->auth_types & AUTH_PAT))
-		return err_name(e, ERR_AUTH_TYPE_NOT_ALLOWED, "connector '%s' has no static tokens",
-		    s->c->id);
-	if (destination_expand(s->c, &s->q.vars, "x", &s->d, e) != 0)
-		return e->code;
-	if (s->d.probe_url[0] != '\0')
-		http_host(s->d.probe_url, j->host, sizeof j->host);
-	return 0;
-}
-
-static int
-pat_perform(struct job *j, struct err *e)
-{
-	struct static_token *s = j->state;
-	struct exchange_result res = { .phase = PHASE_ANSWERED };
-	AUTO(secret) text = { 0 }, dek = { 0 };
-	int rc;
-
-	rc = !connector_probes(s->c, AUTH_PAT) ? 0 : token_probe(j->x, s->c, &s->d, &s->q.token,
-	    res.account, sizeof res.account, e);
-	if (rc == 0)
-		rc = fragment_make(&s->q.token, s->c->pat_token_type, "", &text, e);
-	if (rc == 0)
-		rc = keys_make(j->x, PURPOSE_RELEASE, &s->q.connection, &dek, &res.release_wrap, e);
-	if (rc == 0)
-		rc = keys_seal(j->x, PURPOSE_RELEASE, &s->q.connection, s->q.release_version, &dek,
-		    (struct slice){ text.p, text.len }, &res.release_blob, e);
-	if (!connector_fill(s->d.api_base, &res.captured, res.api_base, sizeof res.api_base))
-		res.api_base[0] = '\0';
-	if (rc == 0)
-		exchange_result_put(&j->answer, &res);
-	exchange_result_done(&res);
-	return rc;
 }

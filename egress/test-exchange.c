@@ -85,6 +85,7 @@ store_grant(struct stored *s, const char *host)
 	struct err e;
 
 	destination_of(host, &g.d);
+	g.kind = EX_REFRESH;
 	T_EQ(secret_set(&g.refresh_token, "rt-one-the-spent", 16, &e), 0);
 	T_EQ(grant_secret_put(&g, &plain, &e), 0);
 	seal_plain(s, &plain);

@@ -71,6 +71,7 @@ store_tokens(struct stored *app, struct stored *grant, struct stored *release, b
 	T_DO(destination_expand(catalogue_find(&rig.x.catalogue, "test"), &(struct ex_vars){ 0 },
 	    "the-client", &a.d, &e), e);
 	g.d = a.d;
+	g.kind = EX_REFRESH;
 	T_EQ(secret_set(&a.client_secret, "s3cr3t", 6, &e), 0);
 	T_EQ(app_secret_put(&a, &plain, &e), 0);
 	seal(app, PURPOSE_GRANT, &plain);
@@ -233,6 +234,7 @@ refresh_it(const char *more, const struct ex_vars *vars, char *text, size_t cap)
 	catalogue_of(more);
 	T_DO(destination_expand(catalogue_find(&rig.x.catalogue, "test"), vars, "c", &a.d, &e), e);
 	g.d = a.d;
+	g.kind = EX_REFRESH;
 	T_EQ(secret_set(&g.refresh_token, "rt-1", 4, &e), 0);
 	T_EQ(app_secret_put(&a, &app, &e), 0);
 	T_EQ(grant_secret_put(&g, &grant, &e), 0);
@@ -309,7 +311,8 @@ TEST(destinations_sealed_before_are_read)
 static int
 probe_it(const char *more, const char *answer, char *text, size_t cap, struct err *e)
 {
-	struct pat q = { .connection = id_new(), .release_version = 1, .connector = "test" };
+	struct create q = { .connection = id_new(), .release_version = 1, .connector = "test",
+		.auth_type = AUTH_PAT, .secrets = { .n = 1, .v = { { .name = "token" } } } };
 	AUTO(msg) m = { 0 };
 	struct job *j;
 	char all[1024];
@@ -318,12 +321,12 @@ probe_it(const char *more, const char *answer, char *text, size_t cap, struct er
 	snprintf(all, sizeof all, ",\"probe_url\":\"https://127.0.0.1:%d/me\"%s", rig.port, more);
 	catalogue_of(all);
 	rig.x.catalogue.v[0].auth_types |= AUTH_PAT;
-	T_EQ(secret_set(&q.token, "key+1", 5, e), 0);
+	T_EQ(secret_set(&q.secrets.v[0].value, "key+1", 5, e), 0);
 	msg_secret(&m);
-	pat_put(&m, &q);
-	pat_done(&q);
+	create_put(&m, &q);
+	create_done(&q);
 	rig_serve(&rig, answer);
-	j = rig_ask(&rig, pat_prepare, &m);
+	j = rig_ask(&rig, create_prepare, &m);
 	rc = j->rc;
 	*e = j->err;
 	job_free(j);

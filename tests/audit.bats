@@ -42,7 +42,7 @@ tell_the_story() {
 	secret "$(alice token get openid --refused-generation "$gen")"
 	bed_ctl refresh-tokens '{}' | tr -d '[]"' | tr , '\n' >>"$BED/secrets"
 	secret 'pat-good/with+"other"=signs'
-	tail -1 "$BED/secrets" | tr -d '\n' | alice connection create-pat openid --name 'pat "1"' --var issuer="$ISSUER" >/dev/null
+	tail -1 "$BED/secrets" | tr -d '\n' | alice connection create openid --auth-type pat --name 'pat "1"' --var issuer="$ISSUER" >/dev/null
 	alice connection rename 'pat "1"' pat >/dev/null
 
 	# Failed: nothing of that name; a client secret that the provider does not take.
@@ -51,7 +51,7 @@ tell_the_story() {
 	fails client alice --json token get openid --refused-generation $((gen + 1))
 
 	# Denied: by policy, and by there being nothing that one may see.
-	fails connector alice --json call vaultd.Connections.CreateStatic '{"connector":"github","token":"pat-of-a-connector-that-is-off"}'
+	fails connector alice --json call vaultd.Connections.Create '{"connector":"github","auth_type":"pat","secrets":{"token":"pat-of-a-connector-that-is-off"}}'
 	secret pat-of-a-connector-that-is-off
 	if [ "$(id -u)" = 0 ]; then
 		fails folder alice --json folder create shared/mine
@@ -129,7 +129,7 @@ for i, text in enumerate(raw.split(b'\n')[:-1]):
 assert not open_calls, open_calls
 assert {'system', 'call', 'begin', 'end'} <= events
 assert {'vaultd.Apps.Add', 'vaultd.Connections.Begin', 'vaultd.Connections.Finish', 'vaultd.Tokens.Get',
-    'vaultd.Connections.CreateStatic', 'vaultd.Connections.Rename', 'vaultd.Connections.Delete',
+    'vaultd.Connections.Create', 'vaultd.Connections.Rename', 'vaultd.Connections.Delete',
     'vaultd.Policy.Reload', 'vaultd.start', 'refresh.begin', 'refresh.end'} <= actions, actions
 P
 }

@@ -37,7 +37,7 @@ setup() {
 }
 
 pat() {		# UID FOLDER NAME
-	printf 'pat-good-%s\n' "$3" | ctl "$1" connection create-pat openid --folder "$2" \
+	printf 'pat-good-%s\n' "$3" | ctl "$1" connection create openid --auth-type pat --folder "$2" \
 	    --name "$3" --var issuer="$ISSUER"
 }
 admin() { ctl $BED_ADMIN "$@"; }

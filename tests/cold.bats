@@ -10,7 +10,7 @@ setup_file() {
 	bed_app
 	bed_connect $BED_ALICE --name one
 	bed_connect $BED_ALICE --name two
-	printf 'pat-good-cold' | ctl $BED_ALICE connection create-pat openid --name pat --var issuer="$ISSUER"
+	printf 'pat-good-cold' | ctl $BED_ALICE connection create openid --auth-type pat --name pat --var issuer="$ISSUER"
 	echo pat-good-new >"$BED/pat"
 	bed_stop
 	mv "$BED/token" "$BED/token.away"
@@ -45,7 +45,7 @@ refuses_the_rest() {
 	no_hsm token get one
 	no_hsm token get pat
 	no_hsm connect openid --name new --no-browser
-	no_hsm connection create-pat openid --name new --var issuer="$ISSUER" --token-file "$BED/pat"
+	no_hsm connection create openid --auth-type pat --name new --var issuer="$ISSUER" --secret-file "$BED/pat"
 	no_hsm connection reconnect one --no-browser
 	no_hsm connection rename one three
 	no_hsm connection delete one
@@ -138,7 +138,7 @@ refuses_the_rest() {
 	run vault token get "$id"
 	[ "$status" = 3 ]
 	[[ $output == *"was deleted"* && $output != *pat-good* ]]
-	printf 'pat-good-next' | vault connection create-pat openid --name pat --var issuer="$ISSUER"
+	printf 'pat-good-next' | vault connection create openid --auth-type pat --name pat --var issuer="$ISSUER"
 	[ "$(vault token get pat)" = pat-good-next ]
 	run vault token get "$id"
 	[ "$status" = 3 ]

@@ -81,7 +81,7 @@ has() {		# WANTED...: these among others
 	bed_up
 	bed_app
 	for n in plain 'two words' 'a:b' "it's"; do
-		printf 'pat-good-1' | ctl $BED_ALICE connection create-pat openid --name "$n" --var issuer="$ISSUER"
+		printf 'pat-good-1' | ctl $BED_ALICE connection create openid --auth-type pat --name "$n" --var issuer="$ISSUER"
 	done
 	ctl $BED_ADMIN folder create 'shared/the team'
 	ask() { # UID WORD...: complete as this user

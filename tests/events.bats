@@ -26,7 +26,7 @@ for line in sys.stdin:
     for e in json.loads(line)["parameters"]["events"]: print(e["type"], e["path"] or "")'; }
 last() { follow "$BED_ADMIN" | tail -1 | sed 's/.*"last": *\([0-9]*\).*/\1/'; }
 pat() {	# NAME [OPTION...]: a connection with a static token of alice's
-	printf 'pat-good-%s' "$1" | ctl $BED_ALICE connection create-pat openid --name "$1" \
+	printf 'pat-good-%s' "$1" | ctl $BED_ALICE connection create openid --auth-type pat --name "$1" \
 	    --var issuer="$ISSUER" "${@:2}" >/dev/null
 }
 reconnect() {	# CONNECTION: alice signs in again in the browser

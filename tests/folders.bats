@@ -50,13 +50,13 @@ goes_on() {		# [WORDS]: with this answer; without words it went well
 		grep -qF -- "$words" "$OUT" || { echo "not said: $words"; cat "$OUT"; return 1; }
 	done
 }
-static() { echo "{\"connector\":\"openid\",\"folder\":\"$1\",\"name\":\"$2\",\"token\":\"pat-good-1\",\"variables\":{\"issuer\":\"$ISSUER\"}}"; }
+static() { echo "{\"connector\":\"openid\",\"folder\":\"$1\",\"name\":\"$2\",\"auth_type\":\"pat\",\"secrets\":{\"token\":\"pat-good-1\"},\"variables\":{\"issuer\":\"$ISSUER\"}}"; }
 begin() { echo "{\"connector\":\"openid\",\"folder\":\"$1\",\"name\":\"$2\",\"app\":\"${3:-acme}\"}"; }
 left() { admin --json connection list | grep -c "\"name\": \"$1\"" || true; }
 
 @test "a folder that is deleted while a static token is looked at" {
 	admin folder create shared/a
-	waits vaultd.Connections.CreateStatic "$(static shared/a one)"
+	waits vaultd.Connections.Create "$(static shared/a one)"
 	admin folder delete shared/a
 	goes_on vaultd.Vault.NotFound "folder shared/a was deleted meanwhile"
 	[ "$(left one)" = 0 ]
@@ -75,9 +75,9 @@ left() { admin --json connection list | grep -c "\"name\": \"$1\"" || true; }
 
 @test "the same name twice at once: the second is told that it is taken" {
 	admin folder create shared/c
-	waits vaultd.Connections.CreateStatic "$(static shared/c three)"
+	waits vaultd.Connections.Create "$(static shared/c three)"
 	FIRST=$PID
-	ctl $BED_ADMIN --json call vaultd.Connections.CreateStatic "$(static shared/c three)" \
+	ctl $BED_ADMIN --json call vaultd.Connections.Create "$(static shared/c three)" \
 	    >"$OUT.second" 2>&1 3>&- &
 	SECOND=$!
 	sleep 0.3

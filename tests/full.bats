@@ -66,7 +66,7 @@ succeeds() { vault "$@" >/dev/null 2>&1; }
 @test "no room for the store: tokens are served, a change is refused whole, and heals" {
 	fill store
 	for i in $(seq 200); do
-		printf 'pat-good-%08000d' "$i" | vault connection create-pat openid --name "p$i" \
+		printf 'pat-good-%08000d' "$i" | vault connection create openid --auth-type pat --name "p$i" \
 		    --var issuer="$ISSUER" >/dev/null 2>"$BED/log/full" || break
 	done
 	grep -q 'store cannot be written\|StoreUnwritable\|free space' "$BED/log/full"

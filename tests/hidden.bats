@@ -19,7 +19,7 @@ P
 	bed_await
 	bed_app
 	ctl $BED_ADMIN folder create shared/there
-	printf pat-good-1 | ctl $BED_ADMIN connection create-pat openid --folder shared/there \
+	printf pat-good-1 | ctl $BED_ADMIN connection create openid --auth-type pat --folder shared/there \
 	    --name x --var issuer="$ISSUER"
 	bed_export
 }
@@ -55,7 +55,7 @@ alike() {		# METHOD PARAMETERS: of shared/there, which is hidden
 	f='"folder":"shared/there"'
 	alike vaultd.Connections.List "{$f}"
 	alike vaultd.Connections.Begin "{\"connector\":\"openid\",$f,\"app\":\"acme\"}"
-	alike vaultd.Connections.CreateStatic "{\"connector\":\"openid\",$f,\"token\":\"t\"}"
+	alike vaultd.Connections.Create "{\"connector\":\"openid\",$f,\"auth_type\":\"pat\",\"secrets\":{\"token\":\"t\"}}"
 	alike vaultd.Folders.Delete '{"path":"shared/there"}'
 }
 
@@ -74,7 +74,7 @@ alike() {		# METHOD PARAMETERS: of shared/there, which is hidden
 @test "a uid that was given to somebody else does not open the workspace of the last one" {
 	userdel vaultd-test-one 2>/dev/null || userdel vaultd-test-two 2>/dev/null || true
 	useradd --no-create-home --no-user-group --uid 4791 vaultd-test-one
-	printf pat-good-1 | ctl 4791 connection create-pat openid --name mine --var issuer="$ISSUER"
+	printf pat-good-1 | ctl 4791 connection create openid --auth-type pat --name mine --var issuer="$ISSUER"
 	[ "$(ctl 4791 token get mine)" = pat-good-1 ]
 	usermod --login vaultd-test-two vaultd-test-one
 	sleep 11			# what is known of a uid is known so long

@@ -13,7 +13,7 @@ teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_down; }
 setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; }
 
 status() { "$BIN/vaultctl" --json status | sed -n "s/.*\"$1\": \"\{0,1\}\([^\"]*\)\"\{0,1\},*$/\1/p"; }
-pat() { printf 'pat-good-1' | ctl $BED_ALICE connection create-pat openid --name "$1" --var issuer="$ISSUER"; }
+pat() { printf 'pat-good-1' | ctl $BED_ALICE connection create openid --auth-type pat --name "$1" --var issuer="$ISSUER"; }
 hash_is_not() { [ "$(status policy_hash)" != "$1" ]; }
 error_says() { status policy_error | grep -q "$1"; }
 

@@ -13,7 +13,7 @@ setup_file() {
 	bed_connect $BED_ALICE
 	gen=$(ctl $BED_ALICE --json token get openid | sed -n 's/.*"generation": \([0-9]*\).*/\1/p')
 	ctl $BED_ALICE token get openid --refused-generation "$gen" >/dev/null
-	printf 'pat-good-c0ntr0l-secret' | ctl $BED_ALICE connection create-pat openid --name pat \
+	printf 'pat-good-c0ntr0l-secret' | ctl $BED_ALICE connection create openid --auth-type pat --name pat \
 	    --var issuer="$ISSUER" >/dev/null
 	bed_export
 }

@@ -150,13 +150,13 @@ refused() {	# STATUS PATTERN COMMAND...
 }
 
 @test "a personal access token: probed, sealed, handed out" {
-	printf 'pat-good-0123456789' | ctl $BED_ALICE connection create-pat openid --name pat --var issuer="$ISSUER"
+	printf 'pat-good-0123456789' | ctl $BED_ALICE connection create openid --auth-type pat --name pat --var issuer="$ISSUER"
 	[ "$(ctl $BED_ALICE token get pat)" = pat-good-0123456789 ]
 	ctl $BED_ALICE connection delete pat | grep -q deleted
 }
 
 @test "a name leads where it leads now: after a rename, a delete, a second one of that name" {
-	pat() { printf "pat-good-$1" | ctl $BED_ALICE connection create-pat openid --name a \
+	pat() { printf "pat-good-$1" | ctl $BED_ALICE connection create openid --auth-type pat --name a \
 	    --var issuer="$ISSUER" >/dev/null; }
 	pat first
 	[ "$(ctl $BED_ALICE token get a)" = pat-good-first ]

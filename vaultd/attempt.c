@@ -121,6 +121,13 @@ outcome(struct attempt *a, enum phase phase, const struct err *e)
 
 /* ---- the request */
 
+/* What audit calls it. */
+static const char *
+word(const struct attempt *a, const char *signin, const char *renewal)
+{
+	return exchange_is_signin(a->intent.kind) ? signin : renewal;
+}
+
 /* The line broke or time ran out: the request may be running, done, or never sent. */
 static bool
 lost(const struct err *e)
@@ -134,13 +141,13 @@ answered(void *arg, int rc, struct slice body, struct err *e)
 	struct attempt *a = arg;
 	struct msg m;
 
-	if (rc != 0 && lost(e)) {
+	if (rc != 0 && lost(e) && exchange_spends(a->ex.kind)) {
 		log_warn("the line to vault-egress broke during an exchange: asking what "
 		    "became of it");
 		ask(a);
 		return;
 	}
-	if (rc != 0) {		/* refused before anything was sent */
+	if (rc != 0) {		/* refused before anything was sent, or as good as that */
 		outcome(a, PHASE_NOT_SENT, e);
 		return;
 	}
@@ -161,8 +168,7 @@ send_request(struct attempt *a)
 	if (a->ex.kind == EX_CODE)
 		msg_secret(&m);
 	exchange_put(&m, &a->ex);
-	egress_call(a->vault->egress, a->ex.kind == EX_CODE ? EGRESS_EXCHANGE : EGRESS_REFRESH,
-	    &m, EGRESS_EXCHANGE_MS, answered, a);
+	egress_call(a->vault->egress, EGRESS_EXCHANGE, &m, EGRESS_EXCHANGE_MS, answered, a);
 }
 
 static void
@@ -187,10 +193,17 @@ void
 attempt_start(struct attempt *a)
 {
 	AUTO(buf) rec = { 0 };
-	struct job *j = calloc(1, sizeof *j);
 	char trace[17];
+	struct job *j;
 	struct err e;
 
+	/* Nothing is spent, nothing can be lost: whatever becomes of it, it is asked for again. */
+	if (!exchange_spends(a->ex.kind)) {
+		a->stored = true;
+		send_request(a);
+		return;
+	}
+	j = calloc(1, sizeof *j);
 	if (!store_has_room(a->vault->store, ANSWER_ROOM)) {
 		free(j);
 		err_name(&e, ERR_STORE_UNWRITABLE, "no room to store an answer: nothing was "
@@ -205,8 +218,8 @@ attempt_start(struct attempt *a)
 		return;
 	}
 	attempt_trace(a, trace);
-	audit_line_attempt(&j->line, a->vault, a->ex.kind == EX_CODE ? "exchange.begin" :
-	    "refresh.begin", trace, &a->intent.connection, NULL);
+	audit_line_attempt(&j->line, a->vault, word(a, "exchange.begin", "refresh.begin"), trace,
+	    &a->intent.connection, NULL);
 	changes_put(&j->changes, TABLE_INTENT, attempt_key(a), EXPECT_ABSENT,
 	    buf_slice(&rec));
 	/* What is bought for a connection that is gone could not be stored. */
@@ -291,6 +304,8 @@ drop(struct attempt *a)
 {
 	AUTO(msg) m = { 0 };
 
+	if (!exchange_spends(a->ex.kind))
+		return;
 	msg_put_id(&m, &a->intent.attempt);
 	egress_call(a->vault->egress, EGRESS_DROP, &m, 10000, dropped, NULL);
 }
@@ -351,9 +366,8 @@ commit(struct attempt *a)
 	}
 	changes_remove(&j->changes, TABLE_INTENT, attempt_key(a), EXPECT_ANY);
 	attempt_trace(a, trace);
-	audit_line_attempt(&j->line, a->vault, a->ex.kind == EX_CODE ? "exchange.end" :
-	    "refresh.end", trace, &a->intent.connection, a->res.err.code != 0 ? &a->res.err :
-	    NULL);
+	audit_line_attempt(&j->line, a->vault, word(a, "exchange.end", "refresh.end"), trace,
+	    &a->intent.connection, a->res.err.code != 0 ? &a->res.err : NULL);
 	j->has_changes = true;
 	j->owed = true;
 	j->done = commit_done;

@@ -23,22 +23,6 @@
 
 /* ---- the exchange's end */
 
-/* An account that changes silently on reconnect is refused, and so is one that nobody can tell. */
-static int
-same_account(const struct connection *c, const struct exchange_result *res, struct err *e)
-{
-	if (c->account[0] == '\0' || strcmp(c->account, res->account) == 0)
-		return 0;
-	if (res->account[0] == '\0')
-		return err_name(e, ERR_ACCOUNT_MISMATCH, "this connection belongs to account '%.100s', "
-		    "and the provider did not say whose the sign-in was", c->account);
-	err_name(e, ERR_ACCOUNT_MISMATCH, "this connection belongs to account '%.100s', and the "
-	    "sign-in was with '%.100s'", c->account, res->account);
-	err_detail(e, "expected", "%s", c->account);
-	err_detail(e, "got", "%s", res->account);
-	return e->code;
-}
-
 /* The code is spent or refused: what is left is to sign in again. */
 static void
 note_failure(struct connection *c, const struct exchange_result *res)
@@ -69,7 +53,7 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 		return revoke_take_answer(v, ch, &a->res, &a->intent, e);
 	if (rc != 0)
 		return e->code;
-	if (a->res.phase == PHASE_ANSWERED && same_account(&c, &a->res, &a->res.err) == 0) {
+	if (a->res.phase == PHASE_ANSWERED && refresh_same_account(&c, &a->res, &a->res.err) == 0) {
 		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)
 			return e->code;
 	} else if (c.state == CONN_PENDING && a->res.phase == PHASE_REJECTED &&

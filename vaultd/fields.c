@@ -88,6 +88,17 @@ decode_name(const struct field *f, const json_t *v, void *args, struct err *e)
 
 /* The value moves: what stays in the tree is an empty string. */
 static int
+take_secret(json_t *v, struct slice s, struct secret *ret, struct err *e)
+{
+	if (secret_set(ret, s.p, s.len, e) != 0)
+		return e->code;
+	explicit_bzero((char *)json_string_value(v), s.len);
+	if (json_string_setn_nocheck(v, "", 0) != 0)
+		return err_set(e, V_LIMIT, "out of memory");
+	return 0;
+}
+
+static int
 decode_secret(const struct field *f, json_t *v, void *args, struct err *e)
 {
 	struct slice s;
@@ -96,11 +107,31 @@ decode_secret(const struct field *f, json_t *v, void *args, struct err *e)
 		return e->code;
 	if (s.len == 0 && f->required)
 		return invalid(e, f->name, "is empty");
-	if (secret_set(at(args, f->offset, struct secret), s.p, s.len, e) != 0)
-		return e->code;
-	explicit_bzero((char *)json_string_value(v), s.len);
-	if (json_string_setn_nocheck(v, "", 0) != 0)
-		return err_set(e, V_LIMIT, "out of memory");
+	return take_secret(v, s, at(args, f->offset, struct secret), e);
+}
+
+static int
+decode_secrets(const struct field *f, json_t *v, void *args, struct err *e)
+{
+	struct ex_secrets *m = at(args, f->offset, struct ex_secrets);
+	struct slice s;
+	const char *key;
+	json_t *item;
+
+	if (!json_is_object(v))
+		return invalid(e, f->name, "must be an object of strings");
+	if (json_object_size(v) > EX_SECRETS)
+		return invalid(e, f->name, "has too many members");
+	json_object_foreach(v, key, item) {
+		if (strlen(key) == 0 || strlen(key) >= sizeof m->v[0].name)
+			return invalid(e, f->name, "has a member whose name is no name of a secret");
+		if (text_of(f, item, &s, e) != 0)
+			return e->code;
+		snprintf(m->v[m->n].name, sizeof m->v[0].name, "%s", key);
+		m->v[m->n].value = (struct secret){ 0 };
+		if (take_secret(item, s, &m->v[m->n++].value, e) != 0)
+			return e->code;
+	}
 	return 0;
 }
 
@@ -195,6 +226,8 @@ decode_one(const struct field *f, json_t *v, void *args, struct err *e)
 			return invalid(e, f->name, "must be true or false");
 		*at(args, f->offset, enum yesno) = json_is_true(v) ? SAID_YES : SAID_NO;
 		return 0;
+	case F_SECRETS:
+		return decode_secrets(f, v, args, e);
 	case F_BOOL:
 		if (!json_is_boolean(v))
 			return invalid(e, f->name, "must be true or false");

@@ -265,7 +265,7 @@ intent_decode(struct slice in, struct intent *ret, struct err *e)
 	ret->release_version = msg_get_u64(&m);
 	ret->t0 = record_get_time(&m);
 	ret->retries = msg_get_u8(&m);
-	if (ret->kind != EX_CODE && ret->kind != EX_REFRESH)
+	if (!exchange_spends(ret->kind))
 		m.failed = true;
 	return msg_end(&m, "intent record", e);
 }

@@ -141,8 +141,8 @@ store_grant(struct vault *v, struct changes *ch, const struct connection *c,
 	g.version = in->grant_version;
 	g.instance = v->instance;
 	g.obtained = in->t0;
-	if (in->kind != EX_REFRESH || g.signed_in == 0)
-		g.signed_in = in->kind != EX_REFRESH ? in->t0 : c->created;
+	if (exchange_is_signin(in->kind) || g.signed_in == 0)
+		g.signed_in = exchange_is_signin(in->kind) ? in->t0 : c->created;
 	g.refresh_expires = refresh_end(v, c, res, in, g.signed_in);
 	memcpy(g.fingerprint, res->fingerprint, sizeof g.fingerprint);
 	if (!buf_add(&g.blob, res->grant_blob.p, res->grant_blob.len))
@@ -155,7 +155,7 @@ store_grant(struct vault *v, struct changes *ch, const struct connection *c,
 static void
 note_result(struct connection *c, const struct exchange_result *res, enum exchange_kind kind)
 {
-	conn_state_apply(c, kind == EX_REFRESH ? CONN_RENEWED : CONN_SIGNED_IN, wall_seconds());
+	conn_state_apply(c, exchange_is_signin(kind) ? CONN_SIGNED_IN : CONN_RENEWED, wall_seconds());
 	c->cause = ERR_NONE;
 	refresh_clear_cause(c);
 	c->failures = 0;
@@ -174,6 +174,22 @@ note_result(struct connection *c, const struct exchange_result *res, enum exchan
 		    res->api_base);
 }
 
+/* An account that changes silently on reconnect is refused, and so is one that nobody can tell. */
+int
+refresh_same_account(const struct connection *c, const struct exchange_result *res, struct err *e)
+{
+	if (c->account[0] == '\0' || strcmp(c->account, res->account) == 0)
+		return 0;
+	if (res->account[0] == '\0')
+		return err_name(e, ERR_ACCOUNT_MISMATCH, "this connection belongs to account '%.100s', "
+		    "and the provider did not say whose the sign-in was", c->account);
+	err_name(e, ERR_ACCOUNT_MISMATCH, "this connection belongs to account '%.100s', and the "
+	    "sign-in was with '%.100s'", c->account, res->account);
+	err_detail(e, "expected", "%s", c->account);
+	err_detail(e, "got", "%s", res->account);
+	return e->code;
+}
+
 int
 refresh_store_tokens(struct vault *v, struct changes *ch, const struct connection *c,
     const struct exchange_result *res, const struct intent *in, struct err *e)
@@ -188,13 +204,13 @@ int
 refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
     const struct exchange_result *res, const struct intent *in, struct err *e)
 {
-	bool renewable = res->grant_blob.len > 0 || in->kind == EX_REFRESH;
+	bool renewable = res->grant_blob.len > 0 || !exchange_is_signin(in->kind);
 	bool worked = c->state == CONN_CONNECTED;
 
 	if (refresh_store_tokens(v, ch, c, res, in, e) != 0)
 		return e->code;
 	note_result(c, res, in->kind);
-	if (worked && in->kind == EX_CODE)	/* no change of state tells of it */
+	if (worked && exchange_is_signin(in->kind))	/* no change of state tells of it */
 		notice_about_connection(v, ch, NOTICE_RECONNECTED, c, 0);
 	if (renewable && res->expires_in_s > 0)
 		due_put(ch, refresh_due_ms(in->t0, res->expires_in_s), &c->id, DUE_REFRESH);
@@ -240,7 +256,9 @@ refresh_facts_of(const struct vault *v, const struct connection *c)
 
 	note_token(v, &c->id, &f);
 	f.app_changed = app_changed(v, c);
-	if (k != NULL) {
+	if (!exchange_spends(exchange_renews(c->auth_type))) {
+		f.reuse_harmless = true;
+	} else if (k != NULL) {
 		f.reuse_harmless = k->refresh != REFRESH_ROTATING || k->refresh_reuse_harmless;
 		f.reuse_grace_s = k->refresh_reuse_grace_s;
 		f.hold = k->on_ambiguous_hold;
@@ -537,7 +555,7 @@ refresh_start(struct vault *v, const struct id *connection, void **waiters, stru
 
 	if (refresh_check(v, connection, &c, e) != 0)
 		return e->code;
-	if ((a = attempt_new(v, EX_REFRESH)) == NULL)
+	if ((a = attempt_new(v, exchange_renews(c.auth_type))) == NULL)
 		return err_set(e, V_LIMIT, "out of memory");
 	set_callbacks(a);
 	if (load(a, &c, e) != 0) {
@@ -574,10 +592,10 @@ recover_one(void *arg, struct slice key, struct slice value, uint64_t generation
 	must((a = attempt_new(rec->vault, in.kind)) != NULL);
 	a->intent = in;
 	a->ex.attempt = in.attempt;
-	if (in.kind == EX_REFRESH)
-		set_callbacks(a);
-	else
+	if (exchange_is_signin(in.kind))
 		connect_recover(a);
+	else
+		set_callbacks(a);
 	attempt_recover(a);
 	rec->n++;
 	return true;

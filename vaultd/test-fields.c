@@ -13,6 +13,7 @@ struct args {
 	struct secret	 secret;
 	struct strings	 list;
 	struct ex_vars	 map;
+	struct ex_secrets secrets;
 };
 
 static const struct field fields[] = {
@@ -25,6 +26,7 @@ static const struct field fields[] = {
 	{ "secret", F_SECRET, offsetof(struct args, secret), false, 16 },
 	{ "list", F_STRINGS, offsetof(struct args, list), false, 8 },
 	{ "map", F_MAP, offsetof(struct args, map), false, 0 },
+	{ "secrets", F_SECRETS, offsetof(struct args, secrets), false, 16 },
 	{ 0 },
 };
 
@@ -61,6 +63,44 @@ TEST(every_type)
 	T_STR(ex_var(&a.map, "host"), "h");
 	secret_done(&a.secret);
 	json_decref(o);
+}
+
+TEST(a_map_of_secrets_is_moved_out_of_the_call)
+{
+	json_t *o = parse("{\"str\":\"abc\",\"secrets\":{\"username\":\"bob\",\"password\":\"p\"}}");
+	struct args a = { 0 };
+	struct err e = { 0 };
+
+	T_DO(fields_decode(fields, o, &a, &e), e);
+	T_EQ(a.secrets.n, 2);
+	T_OK(secret_equal(ex_secret(&a.secrets, "password"), "p", 1));
+	T_OK(ex_secret(&a.secrets, "token") == NULL);
+	T_STR(json_string_value(json_object_get(json_object_get(o, "secrets"), "username")), "");
+	ex_secrets_done(&a.secrets);
+	json_decref(o);
+}
+
+TEST(a_map_of_secrets_that_is_none_quotes_nothing)
+{
+	static const char *const bad[] = { "[]", "\"hunter2\"", "{\"p\":7}", "{\"p\":{\"q\":\"hunter2\"}}",
+		"{\"p\":\"hunter2-hunter2-hunter2\"}", "{\"\":\"hunter2\"}",
+		"{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\",\"e\":\"\",\"f\":\"\",\"g\":\"\",\"h\":\"\","
+		"\"i\":\"\"}" };
+	char text[300];
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct args a = { 0 };
+		struct err e = { 0 };
+		json_t *o;
+
+		snprintf(text, sizeof text, "{\"str\":\"abc\",\"secrets\":%s}", bad[i]);
+		o = parse(text);
+		T_EQ(fields_decode(fields, o, &a, &e), V_INVALID);
+		T_HAS(e.text, "secrets");
+		T_OK(strstr(e.text, "hunter2") == NULL);
+		ex_secrets_done(&a.secrets);
+		json_decref(o);
+	}
 }
 
 TEST(null_and_nothing_are_absent)

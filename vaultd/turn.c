@@ -127,7 +127,7 @@ refresh_want(struct vault *v, const struct id *connection,
 
 	if (a == NULL)
 		rc = wait_turn(v, connection, done, arg, &e);
-	else if (a->intent.kind != EX_REFRESH)
+	else if (exchange_is_signin(a->intent.kind))
 		rc = err_name(&e, ERR_BUSY, "this connection is being reconnected");
 	else if (!waiters_join(&a->arg, done, arg))
 		rc = err_set(&e, V_LIMIT, "out of memory");

@@ -11,13 +11,14 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/role.h"
-#include "common/scope.h"
+#include "vaultd/app_choice.h"
 #include "vaultd/conn.h"
 #include "vaultd/connect.h"
 #include "vaultd/egress.h"
 #include "vaultd/objects.h"
 #include "vaultd/place.h"
 #include "vaultd/schedule.h"
+#include "vaultd/scopes.h"
 #include "vaultd/session.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
@@ -65,99 +66,6 @@ begin_args_done(void *args)
 
 	app_done(&a->a);
 	pending_done(&a->pending);
-}
-
-static int
-add_scope(char *scope, size_t cap, const char *word, struct err *e)
-{
-	if (!scope_valid(word))
-		return err_name(e, ERR_INVALID_PARAMETER, "'%.60s' is not one scope", word);
-	if (!scope_add(scope, cap, word))
-		return err_name(e, ERR_INVALID_PARAMETER, "the scopes are too many");
-	return 0;
-}
-
-/* Each word of TEXT. */
-static int
-add_scopes(char *scope, size_t cap, const char *text, struct err *e)
-{
-	char words[EX_SCOPE], *at = words, *word;
-	int rc = 0;
-
-	snprintf(words, sizeof words, "%s", text);
-	while (rc == 0 && (word = strsep(&at, " ")) != NULL)
-		if (*word != '\0')
-			rc = add_scope(scope, cap, word, e);
-	return rc;
-}
-
-/* One of the connector's own, of the variables the app was registered with. */
-static int
-add_own(char *scope, size_t cap, const struct connector *k, const struct app *app,
-    const char *template, struct err *e)
-{
-	char word[512];
-
-	if (connector_expand_text(k, template, &app->vars, word, sizeof word, e) != 0)
-		return e->code;
-	return add_scope(scope, cap, word, e);
-}
-
-/* The caller's, else the policy's, else the app's, else the connector's; and always the
- * mandatory ones. */
-static int
-choose_scopes(const struct begin_args *a, const struct connector *k,
-    const struct policy_byoa *byoa, char *ret, size_t cap, struct err *e)
-{
-	int rc = 0;
-
-	*ret = '\0';
-	for (size_t i = 0; rc == 0 && i < k->nmandatory; i++)
-		rc = add_own(ret, cap, k, &a->a, k->scopes_mandatory[i], e);
-	if (a->scopes.n > 0) {
-		for (size_t i = 0; rc == 0 && i < a->scopes.n; i++)
-			rc = add_scope(ret, cap, a->scopes.v[i], e);
-	} else if (byoa->scopes != NULL) {
-		for (size_t i = 0; rc == 0 && i < byoa->nscopes; i++)
-			rc = add_scope(ret, cap, byoa->scopes[i], e);
-	} else if (a->a.scope[0] != '\0') {
-		rc = add_scopes(ret, cap, a->a.scope, e);
-	} else {
-		for (size_t i = 0; rc == 0 && i < k->ndefault; i++)
-			rc = add_own(ret, cap, k, &a->a, k->scopes_default[i], e);
-	}
-	return rc;
-}
-
-static int
-app_is_locked_out(const struct policy_byoa *byoa, const char *app, const char *connector,
-    struct err *e)
-{
-	if (!byoa->locked || byoa->app_ref == NULL || strcmp(app, byoa->app_ref) == 0)
-		return 0;
-	return err_name(e, ERR_APP_FORBIDDEN, "the policy locks connector '%s' to the OAuth app '%s'",
-	    connector, byoa->app_ref);
-}
-
-static int
-choose_app(struct request *r, struct begin_args *a, const struct policy_byoa *byoa,
-    struct err *e)
-{
-	const char *name = a->app != NULL ? a->app : byoa->app_ref;
-
-	if (name == NULL)
-		return err_name(e, ERR_APP_REQUIRED, "connector '%s' needs an OAuth app: the policy "
-		    "names no default and you named none", a->place.connector);
-	if (app_is_locked_out(byoa, name, a->place.connector, e) != 0)
-		return e->code;
-	if (object_find_app(r->vault, name, &a->a, NULL, e) != 0)
-		return e->id == ERR_NOT_FOUND && a->app == NULL ? err_name(e, ERR_APP_REQUIRED,
-		    "the policy's default OAuth app '%s' is not registered yet", name) :
-		    (int)e->code;
-	if (strcmp(a->a.connector, a->place.connector) != 0)
-		return err_name(e, ERR_INVALID_PARAMETER, "OAuth app '%s' is for connector '%s'",
-		    a->a.name, a->a.connector);
-	return 0;
 }
 
 /* ---- the redirect URI */
@@ -281,7 +189,7 @@ ask_begin(struct request *r, struct begin_args *a, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 	AUTO(buf) wrap = { 0 };
-	struct begin b = { .pending = a->pending.id };
+	struct begin b = { .kind = EX_CODE, .pending = a->pending.id };
 
 	if (object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, &wrap, e) != 0)
 		return e->code;
@@ -323,9 +231,11 @@ begin_run(struct request *r, struct err *e)
 	struct policy_byoa byoa;
 
 	policy_byoa(r->vault->policy, &s, a->place.connector, &byoa);
-	if (place_check(r, &a->place, e) != 0 || choose_app(r, a, &byoa, e) != 0 ||
+	if (place_check(r, &a->place, e) != 0 ||
+	    app_choose(r, a->place.connector, a->app, &byoa, &a->a, e) != 0 ||
 	    place_connector(r->vault, a->a.connector, a->a.connector_version, &k, e) != 0 ||
-	    choose_scopes(a, k, &byoa, a->pending.scope, sizeof a->pending.scope, e) != 0)
+	    scopes_choose(&(struct scopes_from){ &a->scopes, &byoa, &a->a, k }, a->pending.scope,
+		sizeof a->pending.scope, e) != 0)
 		return e->code;
 	a->place.id = id_new();
 	if (fill_redirect(r, a, e) != 0)

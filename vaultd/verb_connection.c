@@ -1,21 +1,14 @@
 /*
- * verb_connection.c - vaultd.Connections.List, Show, Rename, Delete and CreateStatic.
+ * verb_connection.c - vaultd.Connections.List, Show and Rename.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/auto.h"
 #include "common/errors.h"
 #include "common/role.h"
-#include "vaultd/attempt.h"
 #include "vaultd/conn.h"
-#include "vaultd/dek_cache.h"
-#include "vaultd/egress.h"
-#include "vaultd/hsm.h"
 #include "vaultd/named.h"
-#include "vaultd/place.h"
-#include "vaultd/refresh.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
 
@@ -223,126 +216,4 @@ const struct verb verb_connection_rename = {
 	.args_size = sizeof(struct rename_args),
 	.object = named_object_verified,
 	.run = rename_run,
-};
-
-/* ---- CreateStatic */
-
-struct static_args {
-	struct place	 place;
-	struct secret	 token;
-	struct ex_vars	 variables;
-	struct target	 t;
-};
-
-static const struct field static_fields[] = {
-	{ "connector", F_STR, offsetof(struct static_args, place.connector), true, 63 },
-	{ "folder", F_STR, offsetof(struct static_args, place.folder), false, 390 },
-	{ "name", F_NAME, offsetof(struct static_args, place.name), false, 0 },
-	{ "token", F_SECRET, offsetof(struct static_args, token), true, 64 << 10 },
-	{ "variables", F_MAP, offsetof(struct static_args, variables), false, 0 },
-	{ 0 },
-};
-
-static void
-static_args_done(void *args)
-{
-	struct static_args *a = args;
-
-	secret_done(&a->token);
-}
-
-static int
-static_object(struct request *r, struct err *e)
-{
-	struct static_args *a = r->args;
-
-	return place_object(r, &a->place, "pat", e);
-}
-
-static void
-static_created(struct request *r)
-{
-	struct static_args *a = r->args;
-	char id[ID_TEXT];
-	struct err e;
-
-	id_text(&a->place.id, id);
-	if (object_find_connection(r, id, true, &a->t, &e) == 0)
-		r->reply = json_pack("{s:o, s:[]}", "connection",
-		    object_connection_json(r, &a->t), "warnings");
-}
-
-static void
-static_conflict(struct request *r)
-{
-	struct static_args *a = r->args;
-
-	place_conflict(r, &a->place);
-}
-
-static int
-static_store(struct request *r, const struct exchange_result *res, struct err *e)
-{
-	struct static_args *a = r->args;
-	struct intent in = { .kind = EX_CODE, .release_version = 1, .t0 = wall_seconds() };
-	struct connection c;
-
-	if (place_connection(r, &a->place, AUTH_PAT, &c, e) != 0 ||
-	    refresh_store_result(r->vault, &r->changes, &c, res, &in, e) != 0)
-		return e->code;
-	r->after = static_created;
-	r->conflict = static_conflict;
-	return object_add_connection(r->vault, &r->changes, &c, e);
-}
-
-static void
-probed(void *arg, int rc, struct slice body, struct err *e)
-{
-	struct request *r = arg;
-	struct exchange_result res = { 0 };
-	struct msg m;
-
-	msg_read(&m, body);
-	if (rc == 0)
-		rc = exchange_result_get(&m, &res, e);
-	if (rc == 0 && res.phase != PHASE_ANSWERED) {
-		*e = res.err;
-		rc = (int)e->code;
-	}
-	if (rc == 0)
-		rc = static_store(r, &res, e);
-	exchange_result_done(&res);
-	request_resume(r, rc, e);
-}
-
-static int
-static_run(struct request *r, struct err *e)
-{
-	struct static_args *a = r->args;
-	AUTO(msg) m = { 0 };
-	struct pat q = { .release_version = 1, .vars = a->variables };
-
-	if (place_check(r, &a->place, e) != 0)
-		return e->code;
-	a->place.id = q.connection = r->object_id = id_new();
-	snprintf(q.connector, sizeof q.connector, "%s", a->place.connector);
-	q.token = secret_take(&a->token);
-	msg_secret(&m);
-	pat_put(&m, &q);
-	pat_done(&q);
-	request_defer(r);
-	egress_call(r->vault->egress, EGRESS_PAT, &m, EGRESS_SHORT_MS, probed, r);
-	return REQUEST_WAIT;
-}
-
-const struct verb verb_connection_create_static = {
-	.method = "vaultd.Connections.CreateStatic",
-	.help = "a connection with a static token",
-	.action = ACT_CONN_CREATE,
-	.flags = VERB_CHANGE | VERB_UNSEALED | VERB_HSM,
-	.fields = static_fields,
-	.args_size = sizeof(struct static_args),
-	.args_done = static_args_done,
-	.object = static_object,
-	.run = static_run,
 };

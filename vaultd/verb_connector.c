@@ -59,6 +59,20 @@ variables(const struct connector *k)
 	return a;
 }
 
+/* What a connection without a sign-in brings, by type. */
+static json_t *
+secrets(const struct connector *k)
+{
+	struct connector_secret v[EX_SECRETS];
+	json_t *a = json_array();
+
+	for (unsigned bit = 1; bit < AUTH_TYPE_END; bit *= 2)
+		for (size_t i = 0, n = k->auth_types & bit ? connector_secrets(k, bit, v) : 0; i < n; i++)
+			json_array_append_new(a, json_pack("{s:s, s:s, s:s}", "auth_type",
+			    auth_type_name(bit), "name", v[i].name, "label", v[i].label));
+	return a;
+}
+
 /* Could this caller make a connection of it, in the own workspace? */
 static void
 set_policy(struct request *r, const struct connector *k, json_t *o)
@@ -93,6 +107,8 @@ connector_json(struct request *r, const struct connector *k)
 	    "api_base", or_null(k->api_base), "pat_url", or_null(k->pat_url),
 	    "unverified", or_null(k->unverified));
 
+	json_object_set_new(o, "secrets", secrets(k));
+	json_object_set_new(o, "grant_params", words(k->grant_params, k->ngrant_params));
 	set_policy(r, k, o);
 	return o;
 }

@@ -11,8 +11,9 @@ extern const struct verb verb_service_info, verb_service_description;
 extern const struct verb verb_vault_status, verb_vault_whoami, verb_vault_seal,
     verb_vault_unseal, verb_vault_backup, verb_vault_adopt;
 extern const struct verb verb_connection_begin, verb_connection_reconnect,
-    verb_connection_finish, verb_connection_create_static, verb_connection_list,
-    verb_connection_show, verb_connection_rename, verb_connection_delete, verb_connection_deleted,
+    verb_connection_finish, verb_connection_create, verb_connection_set_secrets,
+    verb_connection_list, verb_connection_show, verb_connection_rename, verb_connection_delete,
+    verb_connection_deleted,
     verb_connection_disable, verb_connection_enable;
 extern const struct verb verb_app_add, verb_app_set_secret, verb_app_list, verb_app_show,
     verb_app_delete, verb_app_edit, verb_app_stage, verb_app_test, verb_app_promote,

@@ -108,8 +108,8 @@ request(char *out, size_t cap)
 	case REDIS:
 		return (size_t)snprintf(out, cap, "*2\r\n$3\r\nGET\r\n$8\r\nb%07u\r\n", key);
 	case FILL:
-		return 1 + (size_t)snprintf(out, cap, "{\"method\":\"vaultd.Connections.CreateStatic\","
-		    "\"parameters\":{\"connector\":\"bench\",\"name\":\"b%07d\",\"token\":\"%0*d\"}}",
+		return 1 + (size_t)snprintf(out, cap, "{\"method\":\"vaultd.Connections.Create\","
+		    "\"parameters\":{\"connector\":\"bench\",\"auth_type\":\"pat\",\"name\":\"b%07d\",\"secrets\":{\"token\":\"%0*d\"}}}",
 		    g.next++, g.value, 7);
 	default:
 		return 1 + (size_t)snprintf(out, cap, "{\"method\":\"vaultd.Tokens.Get\","

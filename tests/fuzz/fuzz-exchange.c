@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct exchange x;
 	static struct exchange_result res;
 	static struct revoke rv;
-	static struct pat pat;
+	static struct create create;
 	static struct seal_app_result sar;
 	static struct begin_result br;
 	static struct revoke_result rr;
@@ -75,8 +75,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		revoke_get(s, &rv, &e);
 		break;
 	case 7:
-		pat_get(s, &pat, &e);
-		pat_done(&pat);
+		if (create_get(s, &create, &e) == 0)
+			create_done(&create);
 		break;
 	case 8:
 		key_status_get(s, &ks, &e);

@@ -26,14 +26,15 @@ const post = (url, fields) => get(url, {
 // What a program hands to a browser leads to the address itself.
 if (/^http:\/\/(127\.0\.0\.1|localhost|\[::1\])[:/]/.test(args[0] || ''))
 	args[0] = (await fetch(args[0], { redirect: 'manual' })).headers.get('location') || '';
-if (!/^https:\/\/.*[?&]redirect_uri=/.test(args[0] || '')) {
+if (!/^https:\/\/.*[?&](redirect|request)_uri=/.test(args[0] || '')) {
 	console.error('usage: authorize.mjs \'AUTHORIZATION-URL\' [--user NAME --password WORD] [--deny] [--print]\n'
 		+ 'The address is the one that vaultctl connect prints; put it in quotes.');
 	process.exit(2);
 }
 const start = new URL(args[0]);
-const back = new URL(start.searchParams.get('redirect_uri'));
-const arrived = (u) => u.origin + u.pathname === back.origin + back.pathname;
+// What was pushed (RFC 9126) shows no redirect URI: then it is whatever is not the provider's.
+const back = start.searchParams.has('redirect_uri') ? new URL(start.searchParams.get('redirect_uri')) : null;
+const arrived = (u) => back === null ? u.origin !== start.origin : u.origin + u.pathname === back.origin + back.pathname;
 
 async function sit() {
 	let at = start;

@@ -1,6 +1,7 @@
 // The test provider: oidc-provider over TLS on loopback.
 //
 //   HOST=127.0.0.1 PORT=0 TLS_DIR=DIR AT_TTL=60 RT_TTL=3600 USERS=alice:wonderland node server.mjs
+//   PAR=1: takes pushed authorization requests too (RFC 9126)
 //
 // Prints "listening ISSUER" when ready. Control, for tests on the same machine:
 //   POST /__ctl/client   {client_id, client_secret, redirect_uris, ...}: registers a client
@@ -108,6 +109,7 @@ function makeProvider(issuer, mtls) {
 			revocation: { enabled: true, allowedPolicy: async () => true },
 			introspection: { enabled: true, allowedPolicy: async () => true },
 			clientCredentials: { enabled: true },
+			pushedAuthorizationRequests: { enabled: env.PAR === '1' },
 			resourceIndicators: { enabled: false },
 			rpInitiatedLogout: { enabled: false },
 		},

@@ -14,6 +14,7 @@ setup_file() {
                 "none": { "personal": { "workspace": "deny" }, "connectors": { "*": { "enabled": true } } } },
   "grants": [ { "role": "governance-admin", "to": ["uid:$BED_ADMIN"] },
               { "role": "folder-admin", "to": ["uid:$BED_ADMIN"], "folder": "shared/**" },
+              { "role": "auditor", "to": ["uid:4703"] },
               { "role": "automation-user", "to": ["uid:$BED_ALICE", "uid:$BED_BOB"], "folder": "shared/team/**" } ],
   "assign": { "tenant": "p" } }
 P
@@ -209,4 +210,15 @@ refused() {	# STATUS PATTERN COMMAND...
 	admin --json folder show shared/team | grep -q '"conn.edit"'
 	refused 3 "that you may see" alice folder show shared/secret
 	admin folder delete shared/team/eu
+}
+
+@test "row 8, row 9: a workspace is its owner's alone; an auditor lists what is in it and uses nothing" {
+	who=$(alice --json connection show mine | sed -n 's/.*"owner": "\(.*\)",*/\1/p')
+	id=$(alice --json connection show mine | sed -n 's/^    "id": "\(.*\)",*/\1/p')
+	refused 3 "that you may see" bob connection list --folder "personal/$who"
+	refused 3 "that you may see" admin connection list --folder "personal/$who"
+	ctl 4703 --json connection list --folder "personal/$who" | grep -q '"name": "mine"'
+	refused 3 "that you may see" ctl 4703 token get "$id"
+	refused 3 "that you may see" ctl 4703 connection list --folder personal/nobody-there
+	grep -ah "\"object\":\"personal/$who\"" "$BED"/state/vaultd/audit/audit-*.log | grep -a "\"uid\":4703" | grep -q "\"decision\":\"allow\""
 }

@@ -89,7 +89,7 @@ list_folder(struct list *l, const struct folder *f)
 	struct slice prefix = { f->id.b, sizeof f->id.b };
 	struct err e;
 
-	if (!object_may(l->r, ACT_CONN_VIEW, f))
+	if (l->r->action != ACT_CONN_EXPORT && !object_may(l->r, ACT_CONN_VIEW, f))
 		return;
 	l->f = *f;
 	store_walk(l->r->vault->store, TABLE_CONNECTION_BY_FOLDER, prefix, start,
@@ -120,6 +120,53 @@ list_subfolder(void *arg, struct slice key, struct slice value, uint64_t generat
 	return true;
 }
 
+struct search { struct vault *v; const char *owner; struct folder *ret; };
+
+static bool
+is_workspace_of(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	struct search *s = arg;
+	struct folder f;
+	struct id id;
+	struct err e;
+
+	(void)key;
+	(void)generation;
+	if (value.len != sizeof id.b)
+		return true;
+	memcpy(id.b, value.p, sizeof id.b);
+	if (object_folder(s->v, &id, &f, &e) != 0 || strcmp(f.owner_name, s->owner) != 0)
+		return true;
+	*s->ret = f;
+	return false;
+}
+
+/*
+ * Somebody else's workspace, for who may list everything (conn.export): what there is, never its use. It
+ * is an action of its own, so that the audit line says what was looked into.
+ */
+static int
+explore_object(struct request *r, struct err *e)
+{
+	static const struct slice start = { "", 0 };
+	struct list_args *a = r->args;
+	struct search s = { r->vault, a->folder + 9, &a->f };
+	struct policy_decision d;
+
+	r->asked = a->folder;
+	r->asked_for = "folder";
+	snprintf(r->object_name, sizeof r->object_name, "%s", a->folder);
+	r->object = (struct policy_object){ .class = FOLDER_NONE };
+	r->action = ACT_CONN_EXPORT;
+	a->f = (struct folder){ 0 };
+	if (!request_may(r, ACT_CONN_EXPORT, &r->object, &d) ||
+	    store_walk(r->vault->store, TABLE_FOLDER_BY_NAME,
+		(struct slice){ root_personal.b, sizeof root_personal.b }, start, is_workspace_of, &s,
+		e) != 0 || id_is_null(&a->f.id))
+		return object_not_found(e, "folder", a->folder);
+	return 0;
+}
+
 static int
 list_object(struct request *r, struct err *e)
 {
@@ -127,6 +174,8 @@ list_object(struct request *r, struct err *e)
 
 	if (a->folder == NULL)
 		return 0;
+	if (strncmp(a->folder, "personal/", 9) == 0 && strcmp(a->folder + 9, r->caller) != 0)
+		return explore_object(r, e);
 	if (object_find_folder(r, a->folder, &a->f, e) != 0)
 		return a->f.class == FOLDER_PERSONAL && e->id == ERR_NOT_FOUND &&
 		    a->f.owner == r->conn->peer.uid && strcmp(a->folder, "personal") == 0 ? 0 :

@@ -213,6 +213,18 @@ TEST(mistakes_say_where_and_what)
 		{ "{" BARE ",\"auth_types\":[\"oauth2_client_credentials\"]}", "`token_url`" },
 		{ "{" BARE ",\"auth_types\":[\"oauth2_device\"],\"token_url\":\"https://a.b\"}",
 		    "oauth2_device needs" },
+		{ "{" MIN ",\"api_base\":\"https://a.example/{t}\",\"variables\":{\"t\":{\"text\":true}}}",
+		    "which is no part of a URL" },
+		{ "{" MIN ",\"token_params\":{\"a\":\"{nothing}\"}}", "{nothing} is not one of" },
+		{ "{" MIN ",\"variables\":{\"t\":{\"suffix\":[\".a.com\",\"b.com\"]}}}", "begins with '.'" },
+		{ "{" MIN ",\"variables\":{\"t\":{\"sufix\":\".a.com\"}}}", "a variable has: label" },
+		{ "{" MIN ",\"variables\":{\"a b\":{}}}", "letters, digits and '_'" },
+		{ "{" MIN ",\"headers\":{\"a\":\"b\\r\\nc: d\"}}", "values of visible ASCII" },
+		{ "{" MIN ",\"headers\":{\"a:\":\"b\"}}", "expected headers" },
+		{ "{" MIN ",\"probe_url\":\"https://a.example\",\"probe_body\":\"{}\"}", "is a POST" },
+		{ "{" MIN ",\"revoke\":\"loudly\"}", "delete_bearer post_bearer query path" },
+		{ "{" MIN ",\"aliases\":[\"X Y\"]}", "expected strings" },
+		{ "{" MIN ",\"aliases\":[\"XY\"]}", "aliases are ids" },
 		{ "[]", "a connector is an object" }, { "{", "f.json:1:" },
 	};
 	struct connector c;
@@ -260,6 +272,37 @@ TEST(variables_cannot_lead_elsewhere)
 		if ((rc == 0) != table[i].ok)
 			fail_msg("%s=%s: %s", table[i].name, table[i].value, rc == 0 ? out : e.text);
 	}
+	connector_done(&c);
+}
+
+/* Row 16: a value is one of a list, ends in one of a list, or is text that never gets into a URL. */
+TEST(row_16_values_are_held_to_what_the_file_says)
+{
+	static const char text[] = "{" MIN ",\"api_base\":\"https://api.{dc}/{host}\",\"token_params\":"
+	    "{\"audience\":\"x {aud} {y\"},\"variables\":{\"dc\":{\"values\":[\"a.com\",\"b.com\"]},"
+	    "\"host\":{\"suffix\":[\".one.com\",\".two.com\"]},\"aud\":{\"text\":true}}}";
+	static const struct { const char *dc, *host; bool ok; } table[] = {
+		{ "a.com", "x.one.com", true }, { "b.com", "x.two.com", true },
+		{ "c.com", "x.one.com", false }, { "a.co", "x.one.com", false },
+		{ "a.com b.com", "x.one.com", false }, { "a.com", ".one.com", false },
+		{ "a.com", "xone.com", false }, { "a.com", "x.one.com.evil.com", false },
+	};
+	struct ex_vars v = { .n = 3, .v = { { "dc", "" }, { "host", "" }, { "aud", "https://q/?a={b}" } } };
+	struct connector c = { 0 };
+	struct err e = { 0 };
+	char out[EX_URL];
+
+	T_DO(connector_parse("f.json", (struct slice){ text, sizeof text - 1 }, &c, &e), e);
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		snprintf(v.v[0].value, sizeof v.v[0].value, "%s", table[i].dc);
+		snprintf(v.v[1].value, sizeof v.v[0].value, "%s", table[i].host);
+		if ((connector_expand(&c, c.api_base, &v, out, sizeof out, &e) == 0) != table[i].ok)
+			fail_msg("%s %s", table[i].dc, table[i].host);
+	}
+	T_EQ(connector_expand_text(&c, c.token_params[0].value, &v, out, sizeof out, &e), 0);
+	T_STR(out, "x https://q/?a={b} {y");
+	snprintf(v.v[2].value, sizeof v.v[0].value, "a\nb");
+	T_NE(connector_expand_text(&c, c.token_params[0].value, &v, out, sizeof out, &e), 0);
 	connector_done(&c);
 }
 

@@ -16,6 +16,12 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		return 0;
 	if (c.token_url != NULL)
 		connector_expand(&c, c.token_url, &v, out, sizeof out, &e);
+	if (c.api_base != NULL)
+		connector_expand(&c, c.api_base, &v, out, sizeof out, &e);
+	for (size_t i = 0; i < c.ntoken_params; i++)
+		connector_expand_text(&c, c.token_params[i].value, &v, out, sizeof out, &e);
+	for (size_t i = 0; i < c.nmandatory; i++)
+		connector_expand_text(&c, c.scopes_mandatory[i], &v, out, sizeof out, &e);
 	connector_done(&c);
 	return 0;
 }

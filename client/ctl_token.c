@@ -28,14 +28,32 @@ is_one_line(const char *s)
 	return true;
 }
 
+/* What to send, of any type of connection, a header a line. */
 static int
-print_header(const struct vaultd_token *t)
+print_headers(struct ctl *c, long long ttl, long long refused)
 {
-	if (!is_one_line(t->token_type) || !is_one_line(t->access_token))
-		return ctl_fail(EX_FAILED, "this token cannot be a header: it has control "
-		    "characters in it");
-	printf("Authorization: %s %s\n", t->token_type, t->access_token);
-	return EX_OK;
+	json_t *p = json_pack("{s:s}", "connection", c->arg[0]), *r, *item;
+	size_t i;
+	int rc = EX_OK;
+
+	if (ttl > 0)
+		json_object_set_new(p, "min_ttl", json_integer(ttl));
+	if (refused > 0)
+		json_object_set_new(p, "refused_generation", json_integer(refused));
+	if ((r = ctl_call(c, "vaultd.Tokens.Headers", p)) == NULL)
+		return c->status;
+	if (json_array_size(json_object_get(r, "query")) > 0)
+		rc = ctl_fail(EX_FAILED, "this key goes into the query, not into a header: "
+		    "`vaultctl call vaultd.Tokens.Headers` has it");
+	json_array_foreach(json_object_get(r, "headers"), i, item)
+		if (!is_one_line(ctl_text(item, "name")) || !is_one_line(ctl_text(item, "value")))
+			rc = ctl_fail(EX_FAILED, "this token cannot be a header: it has control "
+			    "characters in it");
+	json_array_foreach(json_object_get(r, "headers"), i, item)
+		if (rc == EX_OK)
+			printf("%s: %s\n", ctl_text(item, "name"), ctl_text(item, "value"));
+	json_decref(r);
+	return rc;
 }
 
 static int
@@ -53,8 +71,6 @@ print_token(struct ctl *c, const struct vaultd_token *t)
 		json_decref(o);
 	} else if (format == NULL || strcmp(format, "token") == 0) {
 		printf("%s\n", t->access_token);
-	} else if (strcmp(format, "header") == 0) {
-		return print_header(t);
 	} else {
 		print_assignment("ACCESS_TOKEN", t->access_token);
 		print_assignment("TOKEN_TYPE", t->token_type);
@@ -95,6 +111,9 @@ token_get(struct ctl *c)
 
 	if (rc != 0)
 		return rc;
+	if (!c->json && ctl_option(c, "format") != NULL &&
+	    strcmp(ctl_option(c, "format"), "header") == 0)
+		return print_headers(c, ttl, refused);
 	rc = refused > 0 ? vaultd_token_refused(c->v, c->arg[0], refused, &t, &c->error) :
 	    vaultd_token_get(c->v, c->arg[0], ttl, &t, &c->error);
 	if (rc != 0) {

@@ -20,6 +20,9 @@ enum auth_type {
 	AUTH_TYPE_END		= 1 << 9,
 };
 
+/* They are shown in headers or a query, and there is nothing to call a token. */
+#define AUTH_WITHOUT_TOKEN (AUTH_API_KEY | AUTH_BASIC | AUTH_HEADERS)
+
 /* What follows from it. */
 enum {
 	AUTH_NEEDS_APP	= 1,	/* an OAuth app: the client that asks for tokens */

@@ -289,13 +289,15 @@ enabled(const struct set *s, const char *id, const struct connector_rules **at)
 	return *at == NULL ? UNSET : (*at)->enabled;
 }
 
+/* OTHERWISE: where nothing is said. */
 static unsigned
-auth_types(const struct set *s, const char *id, const struct connector_rules **at)
+auth_types(const struct set *s, const char *id, unsigned otherwise,
+    const struct connector_rules **at)
 {
 	const struct connector_rules *named = rules_of(s, id), *all = rules_of(s, "*");
 
 	*at = named != NULL && named->auth_types != 0 ? named : all;
-	return *at == NULL || (*at)->auth_types == 0 ? ~0u : (*at)->auth_types;
+	return *at == NULL || (*at)->auth_types == 0 ? otherwise : (*at)->auth_types;
 }
 
 static const struct connector_rules *
@@ -327,7 +329,9 @@ static bool
 auth_allows(struct query *q, const struct set *s)
 {
 	const struct connector_rules *at;
-	unsigned have = auth_types(s, q->o->connector, &at);
+	/* A password is a legacy type (RFC 9700 section 2.4): only where it is named. */
+	unsigned otherwise = s == q->floor ? ~0u : ~(unsigned)AUTH_PASSWORD;
+	unsigned have = auth_types(s, q->o->connector, otherwise, &at);
 	enum auth_type type;
 	char text[320];
 
@@ -336,7 +340,7 @@ auth_allows(struct query *q, const struct set *s)
 	snprintf(text, sizeof text, "policy '%s' does not allow %s for connector '%s'; use another "
 	    "authentication type, or ask a governance admin", s->name, q->o->auth_type,
 	    q->o->connector);
-	return deny(q, ERR_AUTH_TYPE_NOT_ALLOWED, &at->at, "/auth_types", text);
+	return deny(q, ERR_AUTH_TYPE_NOT_ALLOWED, at != NULL ? &at->at : &s->at, "/auth_types", text);
 }
 
 static bool
@@ -360,8 +364,9 @@ connector_rules_allow(struct query *q)
 {
 	const char *level = q->level;
 	bool create = q->action == ACT_CONN_CREATE || q->action == ACT_CONN_RECONNECT;
+	bool use = q->action == ACT_CONN_USE || q->action == ACT_CONN_USE_RAW;
 
-	if (q->o->connector == NULL || (!create && q->action != ACT_CONN_USE))
+	if (q->o->connector == NULL || (!create && !use))
 		return true;
 	if (q->floor != NULL) {
 		q->level = "floor";

@@ -19,6 +19,7 @@
 #include "vaultd/dek_cache.h"
 #include "vaultd/explain.h"
 #include "vaultd/fragment.h"
+#include "vaultd/headers.h"
 #include "vaultd/hsm.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
@@ -45,6 +46,7 @@ struct token_get {
 	} c;
 	bool		 refreshed;		/* once per call */
 	bool		 again;			/* the key was asked for twice */
+	bool		 ready_made, raw;	/* of Headers */
 	char		 resolved[ID_TEXT];	/* where a binding or a default led */
 };
 
@@ -158,6 +160,36 @@ put_tail(struct request *r, const struct release_view *v)
 	buf_add(&r->out, "}}", 3);		/* NUL included */
 }
 
+/* The same as headers: not the hot call, so with a tree. */
+static int
+open_headers(struct request *r, const struct release_view *v, const unsigned char *dek,
+    struct err *e)
+{
+	const struct token_get *a = r->args;
+	struct envelope_ctx ctx = { PURPOSE_RELEASE, r->vault->id, a->c.id, v->version };
+	AUTO(secret) plain = { 0 };
+	size_t len = envelope_plain_len(v->blob);
+	char id[ID_TEXT];
+
+	if (secret_reserve(&plain, len, e) != 0)
+		return e->code;
+	if (envelope_open_into(&ctx, dek, v->blob, plain.p, len) != (ssize_t)len)
+		return err_name(e, ERR_RECORD_CORRUPT, "the stored token does not open: it was "
+		    "damaged, or belongs to another record");
+	plain.len = len;
+	r->reply = headers_of((struct slice){ plain.p, len }, a->c.connector, a->raw, e);
+	if (r->reply == NULL)
+		return e->code;
+	id_text(&a->c.id, id);
+	json_object_set_new(r->reply, "expires",
+	    json_integer((json_int_t)clock_shown(&r->vault->clock, v->expires)));
+	json_object_set_new(r->reply, "generation", json_integer((json_int_t)v->generation));
+	json_object_set_new(r->reply, "connection", json_string(id));
+	json_object_set_new(r->reply, "api_base",
+	    a->c.api_base[0] == '\0' ? json_null() : json_string(a->c.api_base));
+	return 0;
+}
+
 /*
  * CHECKED: the generation whose plaintext was parsed strictly with this key, or 0. The
  * parse guards the answer against a fragment that says more than it should.
@@ -171,6 +203,8 @@ open_into_answer(struct request *r, const struct release_view *v,
 	size_t len = envelope_plain_len(v->blob);
 	char *fragment;
 
+	if (a->ready_made)
+		return open_headers(r, v, dek, e);
 	buf_room(&r->out, len + 512);
 	buf_add_str(&r->out, "{\"parameters\":{");
 	fragment = buf_room(&r->out, len);
@@ -344,6 +378,9 @@ token_run(struct request *r, struct err *e)
 	struct token_get *a = r->args;
 	struct release_view v;
 
+	if (a->c.auth_type & AUTH_WITHOUT_TOKEN && !a->ready_made)
+		return err_name(e, ERR_AUTH_TYPE_HAS_NO_TOKEN, "connection '%s' is of type %s, which "
+		    "has no token", a->c.name, auth_type_name(a->c.auth_type));
 	if (!conn_state_usable(a->c.state) && still_usable(r, e) != 0)
 		return e->code;
 	if (a->c.connector == NULL)
@@ -375,5 +412,38 @@ const struct verb verb_token_get = {
 	.fields = token_get_fields,
 	.args_size = sizeof(struct token_get),
 	.object = token_object,
+	.run = token_run,
+};
+
+/* ---- Headers: the same for every type, so that callers never build prefixes (row 22) */
+
+static const struct field headers_fields[] = {
+	{ "connection", F_STR, offsetof(struct token_get, connection), true, 0 },
+	{ "min_ttl", F_SECONDS, offsetof(struct token_get, min_ttl), false, 0 },
+	{ "refused_generation", F_INT, offsetof(struct token_get, refused_generation), false,
+	    0 },
+	{ "raw", F_BOOL, offsetof(struct token_get, raw), false, 0 },
+	{ 0 },
+};
+
+static int
+headers_object(struct request *r, struct err *e)
+{
+	struct token_get *a = r->args;
+
+	a->ready_made = true;
+	if (a->raw)	/* a secret as it is needs more than to use it */
+		r->action = ACT_CONN_USE_RAW;
+	return token_object(r, e);
+}
+
+const struct verb verb_token_headers = {
+	.method = "vaultd.Tokens.Headers",
+	.help = "what to send to the API, ready made, for every type",
+	.action = ACT_CONN_USE,
+	.flags = VERB_SECRET | VERB_UNSEALED,
+	.fields = headers_fields,
+	.args_size = sizeof(struct token_get),
+	.object = headers_object,
 	.run = token_run,
 };

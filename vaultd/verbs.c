@@ -9,6 +9,7 @@
 
 const struct verb *const verbs[] = {
 	&verb_token_get,
+	&verb_token_headers,
 	&verb_service_info,
 	&verb_service_description,
 	&verb_vault_status,

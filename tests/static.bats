@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# Connections that are a secret: keys, Basic, headers. The provider's API takes `pat-good...` alone.
+
+setup_file() {
+	. "$BATS_TEST_DIRNAME/lib/bed.sh"
+	export AT_TTL=300 BED_PORT=19440
+	bed_prepare
+	connector keyed '"api_key"' '"api_key_header": "Authorization", "api_key_prefix": "Bearer "'
+	connector named '"basic"' '"basic_password": ""'
+	connector several '"headers"' \
+	    '"secret_headers": { "Authorization": { "prefix": "Bearer " }, "X-App": { "label": "App key" } }'
+	connector asked '"api_key", "pat"' '"api_key_query": "key"'
+	bed_policy story <<P
+{ "policies": { "p": { "personal": { "workspace": "allow" }, "connectors": { "*": { "enabled": true } } } },
+  "assign": { "tenant": "p" } }
+P
+	bed_start
+	bed_await
+	bed_export
+}
+setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; BED_PORT=19440; }
+teardown_file() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; bed_down; }
+
+connector() {	# ID TYPES MORE
+	cat >"$BED/connectors/$1.json" <<C
+{ "id": "$1", "name": "$1", "version": 1, "auth_types": [$2], $3,
+  "variables": { "issuer": { "url": true } }, "api_base": "{issuer}/api",
+  "probe_url": "{issuer}/api/whoami", "account_from": "probe", "account_member": "login" }
+C
+	chmod 644 "$BED/connectors/$1.json"
+}
+alice() { ctl $BED_ALICE "$@"; }
+make() { alice connection create "$1" --var issuer="$ISSUER" "${@:2}"; }
+headers() { alice --json call vaultd.Tokens.Headers "{\"connection\":\"$1\"${2:-}}"; }
+
+@test "row 22: an API key is handed out as the header it goes into" {
+	printf 'pat-good-k' | make keyed
+	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good-k" ]
+	[ "$(bed_shown keyed account)" = pat-user ]
+}
+
+@test "row 52: what has no token says so, and how it is used" {
+	run alice token get keyed
+	[ "$status" != 0 ]
+	[[ $output == *"has no token"* && $output == *"--format header"* ]]
+	[[ $output != *pat-good* ]]
+}
+
+@test "row 22, Q16: the secret as it is takes conn.use_raw" {
+	[[ $(headers keyed) != *secrets* ]]
+	[[ $(headers keyed ',"raw":true') == *'"key": "pat-good-k"'* ]]
+}
+
+@test "row 26: a bad secret is refused at creation, and its name is free" {
+	run make keyed --name again <<<'pat-bad'
+	[ "$status" != 0 ]
+	[[ $output == *refused* && $output != *pat-bad* ]]
+	printf 'pat-good-2' | make keyed --name again
+}
+
+@test "row 41: old secrets stay until the new ones prove good" {
+	run alice connection set-secrets keyed <<<'pat-bad'
+	[ "$status" != 0 ]
+	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good-k" ]
+	printf 'pat-good-new' | alice connection set-secrets keyed
+	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good-new" ]
+}
+
+@test "row 17: several secret headers, each asked for by its name" {
+	printf 'pat-good-h\napp-1\n' | make several
+	alice token get several --format header >"$BED/several"
+	grep -qx 'Authorization: Bearer pat-good-h' "$BED/several"
+	grep -qx 'X-App: app-1' "$BED/several"
+	run alice call vaultd.Connections.Create "{\"connector\":\"several\",\"name\":\"x\",\"secrets\":{\"X-App\":\"a\"},\"variables\":{\"issuer\":\"$ISSUER\"}}"
+	[ "$status" != 0 ]
+	[[ $output == *"'Authorization' is missing"* ]]
+}
+
+@test "row 12: a type is said where there are several" {
+	run alice call vaultd.Connections.Create "{\"connector\":\"asked\",\"secrets\":{\"key\":\"k\"}}"
+	[ "$status" != 0 ]
+	[[ $output == *"say which"* ]]
+}
+
+@test "row 15: a type never changes" {
+	run alice call vaultd.Connections.SetSecrets '{"connection":"keyed","auth_type":"pat","secrets":{"token":"pat-good-x"}}'
+	[ "$status" != 0 ]
+	[[ $output == *"never changes"* ]]
+	[[ $output != *pat-good-x* ]]
+}
+
+@test "row 52: a key of the query is no header, and comes as a parameter" {
+	run make asked --auth-type api_key <<<'pat-good-q'
+	[ "$status" != 0 ]	# this API takes no key in the query: the test call says so
+	[[ $output == *refused* ]]
+}

@@ -16,6 +16,7 @@
 #include "vaultd/dek_cache.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/refresh_rules.h"
 #include "vaultd/revoke.h"
 #include "vaultd/schedule.h"
 #include "vaultd/session.h"
@@ -27,16 +28,14 @@
 static void
 note_failure(struct connection *c, const struct exchange_result *res)
 {
-	struct err e = res->err;
-
-	if (res->phase == PHASE_AMBIGUOUS)
-		err_name(&e, ERR_SIGNIN_LOST, "the answer to the sign-in was lost: %.200s",
-		    res->err.text);
 	conn_state_apply(c, CONN_ENDED, wall_seconds());
-	c->cause = e.id;
-	snprintf(c->cause_text, sizeof c->cause_text, "%.*s", (int)sizeof c->cause_text - 1,
-	    e.text);
-	c->cause_time = c->updated = wall_seconds();
+	c->updated = wall_seconds();
+	refresh_note_cause(c, res, c->updated);
+	if (res->phase != PHASE_AMBIGUOUS)
+		return;
+	c->cause = ERR_SIGNIN_LOST;
+	snprintf(c->cause_text, sizeof c->cause_text, "the answer to the sign-in was lost: %.100s",
+	    res->err.text);
 }
 
 static int

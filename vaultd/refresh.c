@@ -30,46 +30,6 @@
 #include "vaultd/vault.h"
 #include "vaultd/waiters.h"
 
-/* ---- when */
-
-int64_t
-refresh_due_ms(int64_t obtained, int64_t lifetime)
-{
-	int64_t from, to;
-	unsigned r;
-
-	refresh_due_span(obtained, lifetime, &from, &to);
-	random_bytes(&r, sizeof r);
-	return to - (int64_t)(r % (uint64_t)(to - from + 1));
-}
-
-static bool
-is_due(const struct vault *v, int64_t obtained, int64_t expires)
-{
-	int64_t from, to;
-
-	refresh_due_span(obtained, expires - obtained, &from, &to);
-	return expires != 0 && clock_ms(&v->clock) >= from;
-}
-
-/* The token may have been renewed on demand meanwhile. After a failure it is time, whatever the
- * token's age: the entry is that failure's next try, and refresh_check() knows whether it may be. */
-bool
-refresh_is_due(struct vault *v, const struct id *connection, int64_t *ret_ends)
-{
-	struct slice key = { connection->b, sizeof connection->b }, in;
-	struct release_view view = { 0 };
-	struct connection c;
-	struct err e;
-	bool has = store_get(v->store, TABLE_RELEASE, key, &in, NULL, &e) == 0 &&
-	    release_view(in, &view);
-
-	*ret_ends = has ? view.expires : 0;
-	if (object_connection(v, connection, true, &c, NULL, &e) == 0 && c.failures > 0)
-		return conn_state_usable(c.state);
-	return has && is_due(v, view.obtained, view.expires);
-}
-
 /* ---- results into records */
 
 static int
@@ -206,14 +166,15 @@ refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
 {
 	bool renewable = res->grant_blob.len > 0 || !exchange_is_signin(in->kind);
 	bool worked = c->state == CONN_CONNECTED;
+	int64_t due;
 
 	if (refresh_store_tokens(v, ch, c, res, in, e) != 0)
 		return e->code;
 	note_result(c, res, in->kind);
 	if (worked && exchange_is_signin(in->kind))	/* no change of state tells of it */
 		notice_about_connection(v, ch, NOTICE_RECONNECTED, c, 0);
-	if (renewable && res->expires_in_s > 0)
-		due_put(ch, refresh_due_ms(in->t0, res->expires_in_s), &c->id, DUE_REFRESH);
+	if (renewable && (due = refresh_due_ms(v, c, in->t0, res->expires_in_s)) != 0)
+		due_put(ch, due, &c->id, DUE_REFRESH);
 	return 0;
 }
 

@@ -29,8 +29,10 @@ int refresh_recover(struct vault *v, struct err *e);
 void refresh_introspected(struct vault *v, struct changes *ch, struct connection *c,
     bool active, struct err *e);
 
-/* When to renew a token that lives LIFETIME seconds from OBTAINED (unix ms). */
-int64_t refresh_due_ms(int64_t obtained, int64_t lifetime);
+/* When to renew C's token that lives LIFETIME seconds (0: for ever) from OBTAINED (unix ms); 0 = it
+ * need not be. */
+int64_t refresh_due_ms(const struct vault *v, const struct connection *c, int64_t obtained,
+    int64_t lifetime);
 /* Is it time to renew the token of CONNECTION? RET_ENDS: unix s, 0 = it does not. */
 bool refresh_is_due(struct vault *v, const struct id *connection, int64_t *ret_ends);
 

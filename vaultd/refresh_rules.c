@@ -11,6 +11,7 @@
 #define THROTTLED_S		60	/* when the provider does not say for how long */
 #define RETRY_AFTER_MAX_S	3600
 #define STRIKE_SPACING_S	60
+#define DAY_S			86400
 #define APP_AGAIN_S		3600
 #define NEVER			INT64_MAX
 
@@ -39,6 +40,16 @@ refresh_due_span(int64_t obtained, int64_t lifetime, int64_t *ret_from, int64_t 
 {
 	*ret_to = (obtained + lifetime - lead_s(lifetime)) * 1000;
 	*ret_from = *ret_to - jitter_ms(lifetime);
+}
+
+int64_t
+refresh_keep_alive_s(uint32_t idle_s)
+{
+	int64_t half = idle_s / 2, late = (int64_t)idle_s / 4 * 3;
+
+	if (half >= DAY_S)
+		return half;
+	return late < DAY_S ? late : DAY_S;
 }
 
 bool

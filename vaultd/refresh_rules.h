@@ -41,6 +41,10 @@ struct refresh_facts {
  * (unix ms). */
 void refresh_due_span(int64_t obtained, int64_t lifetime, int64_t *ret_from, int64_t *ret_to);
 
+/* A refresh token that dies when it is not used for IDLE_S is used after so many seconds: half of
+ * that, and no more often than daily where that is often enough. 0: it does not die so. */
+int64_t refresh_keep_alive_s(uint32_t idle_s);
+
 /* The next wait after so many FAILURES in a row. */
 int64_t refresh_backoff_s(unsigned failures);
 

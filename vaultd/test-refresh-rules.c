@@ -177,6 +177,17 @@ TEST(renewed_before_the_end_and_spread)
 	}
 }
 
+TEST(row_37_a_refresh_token_is_used_before_it_dies_of_not_being_used)
+{
+	static const struct { uint32_t idle; int64_t at; } t[] = {
+		{ 0, 0 }, { 3600, 2700 }, { 86400, 64800 }, { 115200, 86400 }, { 172800, 86400 },
+		{ 14 * 86400, 7 * 86400 }, { 90 * 86400, 45 * 86400 },
+	};
+
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++)
+		T_EQ(refresh_keep_alive_s(t[i].idle), t[i].at);
+}
+
 TEST(a_key_is_used_for_so_many_tokens)
 {
 	struct release r = { .seals = RELEASE_SEALS_MAX - 1 };

@@ -5,7 +5,11 @@
 setup_file() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	export AT_TTL=300 BED_PORT=19420
-	bed_up
+	bed_prepare
+	sed -i 's/"auth_types": \[/&"oauth2_client_credentials", "jwt_bearer", /; s/"id"/"grant_params": ["sub"], &/' "$BED/connectors/openid.json"
+	cp "$BED/connectors/openid.json" "$BED/openid.json"
+	bed_start
+	bed_await
 	bed_export
 }
 teardown_file() {
@@ -40,7 +44,8 @@ registered() {
 }
 use_app() {		# APP: the one that the policy names
 	bed_example_policy
-	sed -i "s/\"acme\"/\"$1\"/" "$BED/etc/policy.d/story.json"
+	sed -i "s/\"acme\"/\"$1\"/; s/\"auth_types\": \[/&\"oauth2_client_credentials\", \"jwt_bearer\", /" \
+	    "$BED/etc/policy.d/story.json"
 	admin policy reload >/dev/null
 }
 renew() {		# CONNECTION: as if the API had refused its token
@@ -203,9 +208,51 @@ pairs() { ls "$BED"/state/vault-hsm/pair-* 2>/dev/null | wc -l; }
 	# Its key is an EC one: that cannot be.
 	run app $a-ec private_key_jwt --key ec
 	[ "$status" -ne 0 ]
-	cp "$BED_ROOT/connectors/openid.json" "$BED/connectors/"
+	cp "$BED/openid.json" "$BED/connectors/"
 	bed_kill vault-egress
 	bed_within 10 bed_await
+}
+
+create() {		# NAME TYPE VARIABLES
+	ctl $BED_ALICE --json call vaultd.Connections.Create "{\"connector\":\"openid\",\"name\":\"$1\",
+	    \"auth_type\":\"$2\",\"variables\":$3,\"scopes\":[\"api:read\"]}"
+}
+whoami() { curl -sS --noproxy '*' --cacert "$BED/tls/ca.pem" -H "Authorization: Bearer $1" "$ISSUER/api/whoami"; }
+
+@test "row 20, row 21: client credentials, the client shown by private_key_jwt" {
+	app $A private_key_jwt --key ec
+	registered $A private_key_jwt '"grant_types":["client_credentials"],"redirect_uris":[],"response_types":[],"token_endpoint_auth_signing_alg":"ES256"'
+	use_app $A
+	create $A oauth2_client_credentials '{}'
+	[ "$(whoami "$(ctl $BED_ALICE token get $A)" | member client_id)" = $A ]
+	first=$(ctl $BED_ALICE token get $A)
+	[ "$(renew $A)" != "$first" ]
+}
+
+@test "row 21: JWT bearer, for whom the key was made and for nobody else" {
+	grants='"grant_types":["urn:ietf:params:oauth:grant-type:jwt-bearer"],"redirect_uris":[],"response_types":[]'
+	app $A none --key ec --subject alice
+	registered $A none "$grants"
+	use_app $A
+	create $A jwt_bearer '{}'
+	bed_works "$(ctl $BED_ALICE token get $A)"
+	[ "$(bed_ctl stats | member grant_assertion.sub)" = alice ]
+	first=$(ctl $BED_ALICE token get $A)
+	second=$(renew $A)
+	[ "$second" != "$first" ]
+	bed_works "$second"
+	run create $A-bob jwt_bearer '{"sub":"bob"}'
+	[ "$status" -ne 0 ]
+	[[ $output == *"its sub is not what was recorded"* ]]
+	# A key for anybody: each connection says for whom.
+	a=$A-any
+	app $a none --key rsa --subject '*'
+	registered $a none "$grants"
+	use_app $a
+	run create $a-none jwt_bearer '{}'
+	[ "$status" -ne 0 ]
+	create $a jwt_bearer '{"sub":"bob"}'
+	[ "$(whoami "$(ctl $BED_ALICE token get $a)" | member sub)" = bob ]
 }
 
 @test "what does not fit is said before a key is made, and a deleted app takes its key along" {

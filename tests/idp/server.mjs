@@ -18,7 +18,8 @@ import https from 'node:https';
 import fs from 'node:fs';
 import crypto from 'node:crypto';
 import { PassThrough } from 'node:stream';
-import { Provider } from 'oidc-provider';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import { Provider, errors } from 'oidc-provider';
 
 const env = process.env;
 const HOST = env.HOST || '127.0.0.1';
@@ -106,6 +107,7 @@ function makeProvider(issuer, mtls) {
 				certificateSubjectMatches: (ctx, property, expected) => ctx.socket.getPeerX509Certificate().subject === expected,
 			},
 			devInteractions: { enabled: false },
+			clientCredentials: { enabled: true },
 			revocation: { enabled: true, allowedPolicy: async () => true },
 			introspection: { enabled: true, allowedPolicy: async () => true },
 			clientCredentials: { enabled: true },
@@ -116,6 +118,16 @@ function makeProvider(issuer, mtls) {
 		interactions: { url: (ctx, i) => `/interaction/${i.uid}` },
 		renderError: async (ctx, out) => { ctx.type = 'json'; ctx.body = out; },
 	});
+	// RFC 7523 section 2.1, with a key of the client that asks.
+	provider.registerGrantType('urn:ietf:params:oauth:grant-type:jwt-bearer', async (ctx) => {
+		const { client, params } = ctx.oidc;
+		const { payload } = await jwtVerify(params.assertion, createLocalJWKSet(client.jwks), {
+			issuer: client.clientId, audience: issuer, requiredClaims: ['sub', 'exp', 'iat', 'jti'] })
+			.catch((e) => { throw new errors.InvalidGrant(e.message); });
+		const at = new provider.AccessToken({ client, accountId: payload.sub, scope: 'api:read', gty: 'jwt-bearer' });
+		stats.grant_assertion = payload;
+		ctx.body = { access_token: await at.save(), token_type: 'Bearer', expires_in: at.expiration };
+	}, ['assertion', 'scope']);
 	provider.on('grant.error', (ctx, e) => {
 		stats.errors[e.error || e.message] = (stats.errors[e.error || e.message] || 0) + 1;
 		if (/already used/.test(e.error_detail || '')) {
@@ -176,7 +188,7 @@ async function interaction(provider, q, s, uid, verb) {
 // ---- a protected resource, to see that a token is good
 async function whoami(provider, q, s) {
 	const m = /^Bearer (.+)$/i.exec(q.headers.authorization || '');
-	const at = m && await provider.AccessToken.find(m[1]);
+	const at = m && (await provider.AccessToken.find(m[1]) || await provider.ClientCredentials.find(m[1]));
 	if (m && m[1].startsWith('pat-good')) return json(s, 200, { sub: 'pat-user', login: 'pat-user' });
 	if (!at) return json(s, 401, { error: 'invalid_token' });
 	return json(s, 200, { sub: at.accountId, client_id: at.clientId, scope: at.scope || '', bound: at['x5t#S256'] });

@@ -155,7 +155,7 @@ P
 	says nothing event call uid "$alice" action vaultd.Tokens.Get outcome vaultd.Vault.NotFound
 	says stranger action vaultd.Connections.Finish outcome vaultd.Connections.StateInvalid
 	says client event end uid "$alice" action vaultd.Tokens.Get object personal/openid decision allow \
-	    outcome vaultd.Tokens.ClientSecretWrong id "$(bed_shown openid id)"
+	    outcome vaultd.Tokens.ClientAuthEncoding id "$(bed_shown openid id)"
 	says connector uid "$alice" object personal/github connector github decision deny level tenant \
 	    policy story rule "$story#/policies/story/connectors" outcome vaultd.Connectors.ConnectorDisabled
 	[ "$(id -u)" = 0 ] || skip "only root has more than one user here"

@@ -85,7 +85,8 @@ siblings_attempt(struct vault *v, const struct id *connection)
 		return a;
 	find(v, connection, &f, print);
 	for (size_t i = 0; i < f.n; i++)
-		if ((a = attempt_find(v, &f.v[i])) != NULL && a->intent.kind == EX_REFRESH)
+		if ((a = attempt_find(v, &f.v[i])) != NULL &&
+		    !exchange_is_signin(a->intent.kind))
 			return a;
 	return NULL;
 }

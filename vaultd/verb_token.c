@@ -42,6 +42,7 @@ struct token_get {
 		enum conn_state	state;
 		enum err_id	cause;
 		const struct connector *connector;	/* NULL: withdrawn */
+		char		connector_id[EX_NAME];
 		char		name[NAME_MAX_LEN + 1], api_base[256], cause_text[160];
 	} c;
 	bool		 refreshed;		/* once per call */
@@ -99,6 +100,8 @@ token_object(struct request *r, struct err *e)
 	a->c.connector = catalogue_pinned(&r->vault->catalogue, t.c.connector,
 	    t.c.connector_version);
 	strcpy(a->c.name, t.c.name);
+	strcpy(a->c.connector_id, t.c.connector);
+	r->object.connector = a->c.connector_id;	/* T goes, policy and audit ask later */
 	strcpy(a->c.api_base, t.c.api_base);
 	strcpy(a->c.cause_text, t.c.cause_text);
 	return 0;

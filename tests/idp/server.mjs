@@ -91,7 +91,7 @@ function makeProvider(issuer, mtls) {
 			claims: async () => ({ sub: id, email: `${id}@example.test`, name: id }),
 		}),
 		ttl: {
-			AccessToken: +(env.AT_TTL || 60), RefreshToken: +(env.RT_TTL || 3600),
+			AccessToken: +(env.AT_TTL || 60), ClientCredentials: +(env.AT_TTL || 60), RefreshToken: +(env.RT_TTL || 3600),
 			AuthorizationCode: 60, Grant: 86400, Session: 3600, Interaction: 600, IdToken: 600,
 		},
 		clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none', 'private_key_jwt',

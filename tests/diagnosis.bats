@@ -22,7 +22,8 @@ P
 	bed_await
 	for c in testing idle yearly plain; do
 		echo "secret-$c" | ctl $BED_ADMIN --json app add app-$c $c --client-id $c --owner tests --purpose tests \
-		    --var issuer="$ISSUER" --scope openid --scope offline_access >"$BED/log/app"
+		    --var issuer="$ISSUER" --scope openid --scope offline_access \
+	    --owner tests --purpose tests >"$BED/log/app"
 		bed_client $c "secret-$c" "$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")"
 	done
 	bed_export

@@ -43,7 +43,8 @@ setup() {
 app() {		# CONNECTOR ISSUER: registered at vault and provider
 	local ISSUER=$2
 	echo "secret-$1" | ctl $BED_ADMIN --json app add "app-$1" "$1" --client-id "$1" \
-	    --var issuer="$ISSUER" --scope openid --scope offline_access >"$BED/log/app"
+	    --var issuer="$ISSUER" --scope openid --scope offline_access \
+	    --owner tests --purpose tests >"$BED/log/app"
 	bed_client "$1" "secret-$1" "$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")"
 }
 vault() { ctl $BED_ALICE "$@"; }

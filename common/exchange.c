@@ -705,3 +705,51 @@ create_done(struct create *v)
 {
 	ex_secrets_done(&v->secrets);
 }
+
+/* ---- check */
+
+void
+check_put(struct msg *m, const struct check *v)
+{
+	msg_put_str(m, v->connector);
+	msg_put_u32(m, v->version);
+	put_vars(m, &v->vars);
+	put_vars(m, &v->captured);
+	put_sealed(m, &v->app);
+	put_sealed(m, &v->release);
+}
+
+int
+check_get(struct slice body, struct check *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	msg_get_str(&m, ret->connector, sizeof ret->connector);
+	ret->version = msg_get_u32(&m);
+	get_vars(&m, &ret->vars);
+	get_vars(&m, &ret->captured);
+	get_sealed(&m, &ret->app);
+	get_sealed(&m, &ret->release);
+	return msg_end(&m, "check", e);
+}
+
+void
+check_result_put(struct msg *m, const struct check_result *v)
+{
+	msg_put_u8(m, v->asked);
+	msg_put_u16(m, v->status);
+	msg_put_err(m, &v->err);
+}
+
+int
+check_result_get(struct slice body, struct check_result *ret, struct err *e)
+{
+	struct msg m;
+
+	msg_read(&m, body);
+	ret->asked = msg_get_u8(&m) != 0;
+	ret->status = msg_get_u16(&m);
+	msg_get_err(&m, &ret->err);
+	return msg_end(&m, "result of a check", e);
+}

@@ -30,6 +30,7 @@ enum egress_op {
 	EGRESS_DISCOVER,	/* text issuer -> text: what its metadata says, as JSON */
 	EGRESS_RESEAL,		/* struct reseal -> struct exchange_result */
 	EGRESS_TEST_APP,	/* struct test_app -> struct test_app_result */
+	EGRESS_CHECK,		/* struct check -> struct check_result */
 };
 
 #define EX_VARS		8
@@ -249,6 +250,19 @@ struct test_app_result {
 	char		text[160];	/* for people; what the provider said is redacted */
 };
 
+/* Does the API take the token in RELEASE? APP empty: a secret of CONNECTOR without one. */
+struct check {
+	char		connector[EX_NAME];
+	uint32_t	version;
+	struct ex_vars	vars, captured;
+	struct sealed	app, release;
+};
+struct check_result {
+	bool		asked;		/* false: the connector has no test call */
+	uint16_t	status;		/* HTTP, of a no; 0 = there was none */
+	struct err	err;		/* code 0: it does */
+};
+
 /*
  * A connection without a sign-in. Static types: SECRETS are tried at the provider and sealed as
  * `release`. The others: the first token is bought, what buys the next is sealed as a grant. Both
@@ -303,6 +317,10 @@ void test_app_put(struct msg *m, const struct test_app *v);
 int test_app_get(struct slice body, struct test_app *ret, struct err *e);	/* borrows BODY */
 void test_app_result_put(struct msg *m, const struct test_app_result *v);
 int test_app_result_get(struct slice body, struct test_app_result *ret, struct err *e);
+void check_put(struct msg *m, const struct check *v);
+int check_get(struct slice body, struct check *ret, struct err *e);	/* borrows BODY */
+void check_result_put(struct msg *m, const struct check_result *v);
+int check_result_get(struct slice body, struct check_result *ret, struct err *e);
 void create_put(struct msg *m, const struct create *v);	/* M locked */
 int create_get(struct slice body, struct create *ret, struct err *e);	/* borrows BODY */
 void create_done(struct create *v);

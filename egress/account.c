@@ -121,6 +121,24 @@ judge(const struct connector *c, const struct http_answer *a, char *out, size_t 
 		read_account(c, &a->body, out, cap);
 }
 
+int
+fragment_token(const struct secret *fragment, struct secret *ret, struct err *e)
+{
+	AUTO(secret) text = { 0 };
+	json_auto_t *o = NULL;
+	json_t *v;
+
+	if (secret_set(&text, "{", 1, e) != 0 ||
+	    secret_append(&text, fragment->p, fragment->len, e) != 0 ||
+	    secret_append(&text, "}", 1, e) != 0)
+		return e->code;
+	o = json_parse((struct slice){ text.p, text.len }, 1u << 20, e);
+	v = json_object_get(o, "access_token");
+	if (!json_is_string(v))
+		return err_set(e, V_CORRUPT, "the sealed token is not readable");
+	return secret_set(ret, json_string_value(v), json_string_length(v), e);
+}
+
 static int
 probe(struct egress *x, const struct connector *c, const struct destination *d,
     const struct secret *token, unsigned timeout_s, char *out, size_t cap, struct err *e)

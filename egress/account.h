@@ -12,6 +12,9 @@ struct egress;
 int fragment_make(const struct secret *token, const char *token_type, const char *scope,
     struct secret *ret, struct err *e);
 
+/* The token out of it. V_CORRUPT: it holds none. */
+int fragment_token(const struct secret *fragment, struct secret *ret, struct err *e);
+
 /* Makes the connector's test call with the token: the account's name into OUT, if it can be had. */
 void account_probe(struct egress *x, const struct connector *c, const struct destination *d,
     const struct secret *token, char *out, size_t cap);

@@ -24,6 +24,7 @@ static const struct {
 	{ EGRESS_DISCOVER, discover_prepare },
 	{ EGRESS_RESEAL, reseal_prepare },
 	{ EGRESS_TEST_APP, test_app_prepare },
+	{ EGRESS_CHECK, check_prepare },
 };
 
 /* So that EGRESS_ATTEMPT can see it the moment it was taken. */

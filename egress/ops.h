@@ -24,6 +24,8 @@ int revoke_prepare(struct job *j, struct err *e);
 int create_prepare(struct job *j, struct err *e);
 /* test_app.c */
 int test_app_prepare(struct job *j, struct err *e);
+/* check.c */
+int check_prepare(struct job *j, struct err *e);
 /* introspect.c */
 int introspect_prepare(struct job *j, struct err *e);
 /* metadata.c */

@@ -36,25 +36,6 @@ revoking_free(void *p)
 	free(r);
 }
 
-/* The token out of its fragment. */
-static int
-access_token(const struct secret *fragment, struct secret *ret, struct err *e)
-{
-	AUTO(secret) text = { 0 };
-	json_auto_t *o = NULL;
-	json_t *v;
-
-	if (secret_set(&text, "{", 1, e) != 0 ||
-	    secret_append(&text, fragment->p, fragment->len, e) != 0 ||
-	    secret_append(&text, "}", 1, e) != 0)
-		return e->code;
-	o = json_parse((struct slice){ text.p, text.len }, 1u << 20, e);
-	v = json_object_get(o, "access_token");
-	if (!json_is_string(v))
-		return err_set(e, V_CORRUPT, "the sealed token is not readable");
-	return secret_set(ret, json_string_value(v), json_string_length(v), e);
-}
-
 static int
 open_tokens(struct job *j, const struct revoke *q, struct revoking *r, struct err *e)
 {
@@ -70,7 +51,7 @@ open_tokens(struct job *j, const struct revoke *q, struct revoking *r, struct er
 	if (q->release.blob.len > 0 && keys_open(j->x, PURPOSE_RELEASE, &q->release, &fragment,
 		e) != 0)
 		return e->code;
-	return fragment.len == 0 ? 0 : access_token(&fragment, &r->access, e);
+	return fragment.len == 0 ? 0 : fragment_token(&fragment, &r->access, e);
 }
 
 static int revoke_perform(struct job *j, struct err *e);

@@ -75,3 +75,135 @@ shows() { ctl $BED_ALICE connection show "$1" | grep -qE "$2"; }	# CONNECTION PA
 	refused 3 "that you may see" ctl $BED_BOB connection show shared/team/bound
 	ctl $BED_BOB binding delete payroll/ledger
 }
+
+of() { ctl $BED_ALICE --json connection show "$1" | sed -n "s/.*\"$2\": \(.*[^,]\),*$/\1/p" | head -1; }	# CONNECTION MEMBER
+
+@test "row 2: a connection shows all its fields" {
+	token >/dev/null
+	for member in id name folder connector connector_version auth_type app byoa state summary owner \
+	    account is_default api_base description account_class scope scope_requested scope_gap \
+	    secret_version key_label check_interval last_checked check_cause last_used created updated \
+	    last_refresh_ok cause revision; do
+		ctl $BED_ALICE --json connection show openid | grep -q "\"$member\":"
+	done
+	[ "$(of openid last_used)" -gt 0 ]
+	[ "$(of openid secret_version)" -gt 0 ]
+	[ "$(of openid check_interval)" = 60 ]
+	[ "$(of openid scope_gap)" = "[]" ]
+	ctl $BED_ALICE connection show openid | awk 'length > 100 { exit 1 }'
+}
+
+@test "row 2: when a connection was last used survives a restart" {
+	token >/dev/null
+	used=$(of openid last_used)
+	kill "$(bed_pid vaultd)"
+	sleep 0.5
+	bed_await
+	[ "$(of openid last_used)" = "$used" ]
+}
+
+@test "rows 42, 47, 64, Q12: editing, with what may not be said" {
+	ctl $BED_ALICE connection edit openid --description 'for the tests' --check-interval 15 \
+	    --account-class service >/dev/null
+	[ "$(of openid description)" = '"for the tests"' ]
+	[ "$(of openid check_interval)" = 15 ]
+	[ "$(of openid account_class)" = '"service"' ]
+	for minutes in 4 1441; do
+		refused 2 "5 to 1440 minutes" ctl $BED_ALICE connection edit openid --check-interval $minutes
+	done
+	[ "$(of openid check_interval)" = 15 ]
+	ctl $BED_ALICE connection edit openid --check-interval default >/dev/null
+	[ "$(of openid check_interval)" = 60 ]
+	[ "$(of openid description)" = '"for the tests"' ]
+	refused 2 "personal, service or unknown" ctl $BED_ALICE connection edit openid --account-class nobody
+}
+
+@test "row 42: who edits what somebody else changed meanwhile is told" {
+	revision=$(of openid revision)
+	ctl $BED_ALICE connection edit openid --description one --revision "$revision" >/dev/null
+	refused 6 "changed since revision $revision" \
+	    ctl $BED_ALICE connection edit openid --description two --revision "$revision"
+	[ "$(of openid description)" = '"one"' ]
+}
+
+@test "row 15: the authentication type never changes" {
+	refused 2 "Immutable" ctl $BED_ALICE --json call vaultd.Connections.Edit \
+	    '{"connection":"openid","auth_type":"pat"}'
+	refused 2 "Immutable" ctl $BED_ALICE --json call vaultd.Connections.Edit \
+	    '{"connection":"openid","connector":"github"}'
+	ctl $BED_ALICE --json call vaultd.Connections.Edit \
+	    '{"connection":"openid","auth_type":"oauth2_code"}' >/dev/null
+}
+
+@test "row 27: names are unique where they are" {
+	bed_connect $BED_ALICE --name second
+	refused 1 "already in personal" ctl $BED_ALICE connection edit second --name openid
+	ctl $BED_ALICE connection edit second --name third >/dev/null
+	refused 3 "that you may see" ctl $BED_ALICE connection show second
+	ctl $BED_ALICE connection delete third >/dev/null
+}
+
+@test "row 49, Q13: moving needs the rights of both sides, and nobody shares a person's account" {
+	root_only
+	ctl $BED_ADMIN folder create shared/ops
+	id=$(of shared/team/common id)
+	bed_works "$(token $BED_ALICE shared/team/common)"
+	refused 4 "conn.move" ctl $BED_ALICE connection move shared/team/common shared/ops
+	refused 4 "everybody there would act as its account" ctl $BED_ALICE connection move openid shared/team
+	refused 3 "no folder" ctl $BED_BOB connection move shared/team/common shared/none
+	ctl $BED_BOB connection move shared/team/common shared/ops --name moved >/dev/null
+	refused 3 "that you may see" ctl $BED_ALICE connection show shared/team/common
+	[ "$(of shared/ops/moved id)" = "$id" ]
+	bed_works "$(token $BED_ALICE shared/ops/moved)"
+	bed_connect $BED_BOB --folder shared/team --name moved
+	refused 1 "already in shared/team" ctl $BED_BOB connection move shared/ops/moved shared/team
+	ctl $BED_BOB connection delete shared/team/moved >/dev/null
+	ctl $BED_BOB connection move shared/ops/moved shared/team --name common >/dev/null
+	[ "$(of shared/team/common id)" = "$id" ]
+}
+
+@test "rows 38, 36: lists are filtered, and filters that contradict each other refused" {
+	names() { ctl $BED_ALICE --json connection list "$@" | sed -n 's/.*"path": "\(.*\)",*/\1/p' | sort | tr '\n' ' '; }
+	printf 'pat-good-list' | ctl $BED_ALICE connection create-pat openid --name list-pat --var issuer="$ISSUER" >/dev/null
+	[ "$(names --folder personal)" = "personal/list-pat personal/openid " ]
+	[ "$(names --folder personal --byoa)" = "personal/openid " ]
+	[ "$(names --folder personal --no-byoa)" = "personal/list-pat " ]
+	[ "$(names --folder personal --auth-type pat)" = "personal/list-pat " ]
+	[ "$(names --folder personal --connector github)" = "" ]
+	ctl $BED_ALICE connection disable list-pat >/dev/null
+	[ "$(names --folder personal --state disabled)" = "personal/list-pat " ]
+	[ "$(names --all --account-class service)" = "personal/openid " ]
+	refused 2 "say one of them" ctl $BED_ALICE connection list --folder personal --all
+	refused 2 "no connection has such a state" ctl $BED_ALICE connection list --state broken
+	ctl $BED_ALICE connection delete list-pat >/dev/null
+}
+
+@test "row 38: pages hold every connection once" {
+	for n in a b c d e; do
+		printf 'pat-good-page' | ctl $BED_ALICE connection create-pat openid --name page-$n --var issuer="$ISSUER" >/dev/null
+	done
+	after= all=
+	for page in 1 2 3 4 5 6; do
+		ctl $BED_ALICE --json call vaultd.Connections.List "{\"limit\":2${after:+,\"after\":\"$after\"}}" >"$BED/log/page"
+		n=$(grep -c '"path"' "$BED/log/page")
+		[ "$n" -le 2 ]
+		all="$all $(sed -n 's/.*"path": "\(.*\)",*/\1/p' "$BED/log/page" | tr '\n' ' ')"
+		after=$(sed -n 's/.*"next": "\(.*\)",*/\1/p' "$BED/log/page")
+		[ -n "$after" ] || break
+	done
+	[ -z "$after" ]
+	[ "$(echo $all | tr ' ' '\n' | sort)" = "$(ctl $BED_ALICE --json connection list | sed -n 's/.*"path": "\(.*\)",*/\1/p' | sort)" ]
+	refused 2 "of the page before" ctl $BED_ALICE --json call vaultd.Connections.List '{"after":"x"}'
+	for n in a b c d e; do ctl $BED_ALICE connection delete page-$n >/dev/null; done
+}
+
+@test "row 39: an export has all of them, for auditors alone, and nothing secret" {
+	root_only
+	t=$(token)
+	ctl $BED_AUDITOR connection export >"$BED/log/export"
+	[ "$(grep -c '"name":"openid"' "$BED/log/export")" = 1 ]
+	[ "$(grep -c '"name":"common"' "$BED/log/export")" = 1 ]
+	! grep -qF "$t" "$BED/log/export"
+	! grep -qF "$BED_SECRET" "$BED/log/export"
+	refused 4 "conn.export" ctl $BED_ALICE connection export
+}

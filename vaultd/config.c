@@ -66,6 +66,8 @@ const struct conf_key config_keys[] = {
 	    "and how many of them a second; 0 does not limit" },
 	{ "refresh_background", CONF_UINT, AT(refresh_background), "256",
 	    "refreshes under way at once that nobody waits for" },
+	{ "check_seconds", CONF_SECONDS, AT(check_seconds), "1h",
+	    "how often a connection is checked that has no interval of its own; 0: never" },
 	{ "revoke_seconds", CONF_SECONDS, AT(revoke_seconds), "24h",
 	    "how long revoking a deleted connection is tried" },
 	{ "check_policy_owner", CONF_BOOL, AT(check_policy_owner), "yes",

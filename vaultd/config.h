@@ -31,6 +31,7 @@ struct config {
 	unsigned	 refresh_concurrency;	/* 4 */
 	unsigned	 refresh_rate;		/* per second; 0 = not limited */
 	unsigned	 refresh_background;	/* 256 */
+	unsigned	 check_seconds;		/* 1h; 0 = never */
 	unsigned	 revoke_seconds;	/* 24h */
 	unsigned	 stop_seconds;		/* wait for attempts in flight: 140 */
 	bool		 check_policy_owner;	/* yes */

@@ -36,6 +36,7 @@
 #include "vaultd/schedule.h"
 #include "vaultd/turn.h"
 #include "vaultd/reload.h"
+#include "vaultd/used.h"
 #include "vaultd/vault.h"
 #include "vaultd/warnings.h"
 
@@ -189,7 +190,8 @@ open_all(struct daemon *d, struct err *e)
 	    confine(v, e) != 0)
 		return e->code;
 	if (dek_cache_new(v->conf.dek_cache_entries, v->conf.dek_cache_seconds, &v->deks, e) !=
-		0 || object_caches_new(v, e) != 0 || names_new(v->base, &v->names, e) != 0)
+		0 || object_caches_new(v, e) != 0 || used_new(v, e) != 0 ||
+	    names_new(v->base, &v->names, e) != 0)
 		return e->code;
 	if (open_store(v, e) != 0 || open_journal(v, e) != 0 ||
 	    schedule_new(v, &v->schedule, e) != 0 || turn_new(v, e) != 0 || hsm_new(v, &v->hsm, e) != 0 ||
@@ -377,6 +379,7 @@ close_all(struct daemon *d)
 	struct vault *v = &d->v;
 
 	note_line(v, "vaultd.stop");
+	used_flush(v);
 	journal_kick(v->journal);
 	journal_close(v->journal);
 	conn_flush_all(v);
@@ -385,6 +388,7 @@ close_all(struct daemon *d)
 	store_close(v->store);
 	dek_cache_free(v->deks);
 	object_caches_free(v);
+	used_free(v);
 	secret_free(v->meta_key);
 }
 

@@ -78,6 +78,9 @@ int object_put_connection(struct vault *v, struct changes *c, const struct conne
  * app must be there still. */
 int object_add_connection(struct vault *v, struct changes *c, const struct connection *r,
     struct err *e);
+/* R, of generation EXPECT, lies in FOLDER and is called NAME from now on; it is nobody's default there. */
+int object_move_connection(struct vault *v, struct changes *c, struct connection *r,
+    const struct id *folder, const char *name, uint64_t expect, struct err *e);
 /* R, of generation EXPECT, is called NAME from now on; the same folder. */
 int object_rename_connection(struct vault *v, struct changes *c, struct connection *r,
     const char *name, uint64_t expect, struct err *e);
@@ -133,6 +136,8 @@ int object_grant(struct vault *v, const struct id *connection, struct grant *ret
 int object_release(struct vault *v, const struct id *connection, struct release *ret,
     uint64_t *ret_generation, struct err *e);
 
+/* "personal", "service", "unknown". */
+const char *object_account_class(uint8_t class);
 /* For answers. New references. */
 json_t *object_connection_json(struct request *r, const struct target *t);
 json_t *object_app_json(const struct app *a, uint64_t generation);

@@ -7,10 +7,12 @@
 #include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
+#include "common/scope.h"
 #include "vaultd/bindings.h"
 #include "vaultd/conn.h"
 #include "vaultd/explain.h"
 #include "vaultd/objects.h"
+#include "vaultd/used.h"
 #include "vaultd/vault.h"
 
 static void
@@ -125,6 +127,72 @@ grant_expiry(struct request *r, const struct connection *c)
 	return object_grant(r->vault, &c->id, &g, NULL, &e) == 0 ? g.refresh_expires : 0;
 }
 
+const char *
+object_account_class(uint8_t class)
+{
+	static const char *const names[] = { "unknown", "personal", "service" };
+
+	return class <= ACCOUNT_CLASS_SERVICE ? names[class] : "unknown";
+}
+
+/* Asked for and not granted; where a provider says nothing of what it granted, it is what was asked
+ * for. And what an API said is missing. */
+static void
+set_scopes(json_t *o, const struct connection *c)
+{
+	const char *requested = c->scope_requested;
+	json_t *gap = json_array();
+
+	set_or_null(o, "scope", c->scope);
+	set_or_null(o, "scope_requested", requested);
+	while (*requested != '\0' && c->scope[0] != '\0') {
+		char word[256];
+		size_t n = strcspn(requested, " ");
+
+		snprintf(word, sizeof word, "%.*s", (int)n, requested);
+		if (n > 0 && n < sizeof word && !scope_has(c->scope, word))
+			json_array_append_new(gap, json_string(word));
+		requested += n + (requested[n] == ' ');
+	}
+	json_object_set_new(o, "scope_gap", gap);
+	set_or_null(o, "reported_gap", c->gap_scope);
+	set_int(o, "reported_gap_time", c->gap_time);
+}
+
+/* Version of what is stored, and the KEK that its key is wrapped by. */
+static void
+set_secret(struct request *r, json_t *o, const struct connection *c)
+{
+	AUTO(buf) wrap = { 0 };
+	struct slice key = { c->id.b, sizeof c->id.b }, in;
+	struct release_view view;
+	struct wrap_view w;
+	struct err e;
+	bool has = store_get(r->vault->store, TABLE_RELEASE, key, &in, NULL, &e) == 0 &&
+	    release_view(in, &view);
+
+	set_int(o, "secret_version", has ? (int64_t)view.version : 0);
+	if (has && object_wrap(r->vault, &c->id, PURPOSE_RELEASE, &wrap, &e) == 0 &&
+	    wrap_decode(buf_slice(&wrap), &w, &e) == 0)
+		json_object_set_new(o, "key_label", json_stringn(w.kek_id, strnlen(w.kek_id, 16)));
+	else
+		json_object_set_new(o, "key_label", json_null());
+}
+
+static void
+set_check(struct request *r, json_t *o, const struct connection *c)
+{
+	uint32_t s = c->check_interval_s != 0 ? c->check_interval_s : r->vault->conf.check_seconds;
+
+	/* Minutes, rounded up; 0 = it is not checked by itself. */
+	set_int(o, "check_interval", (s + 59) / 60);
+	set_int(o, "last_checked", c->last_checked);
+	set_or_null(o, "check_cause", c->check_cause == ERR_NONE ? "" : err_row(c->check_cause)->name);
+	set_or_null(o, "check_text", c->check_text);
+	set_or_null(o, "check_advice",
+	    c->check_cause == ERR_NONE ? "" : err_row(c->check_cause)->advice);
+}
+
 json_t *
 object_connection_json(struct request *r, const struct target *t)
 {
@@ -156,7 +224,12 @@ object_connection_json(struct request *r, const struct target *t)
 	set_or_null(o, "account", c->account);
 	json_object_set_new(o, "is_default", json_boolean(default_is(r->vault, c)));
 	set_or_null(o, "api_base", c->api_base);
-	set_or_null(o, "scope", c->scope);
+	set_or_null(o, "description", c->description);
+	set(o, "account_class", object_account_class(c->account_class));
+	set_scopes(o, c);
+	set_secret(r, o, c);
+	set_check(r, o, c);
+	set_int(o, "last_used", used_at(r->vault, &c->id));
 	set_int(o, "created", c->created);
 	set_int(o, "updated", c->updated);
 	set_int(o, "expires", clock_shown(&r->vault->clock, expiry(r, c)));

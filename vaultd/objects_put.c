@@ -119,6 +119,22 @@ object_rename_connection(struct vault *v, struct changes *c, struct connection *
 	return object_put_connection(v, c, r, expect, e);
 }
 
+int
+object_move_connection(struct vault *v, struct changes *c, struct connection *r,
+    const struct id *folder, const char *name, uint64_t expect, struct err *e)
+{
+	unsigned char key[KEY_MAX_LEN];
+
+	if (!id_equal(folder, &r->folder) && default_forget(v, c, r, e) != 0)
+		return e->code;
+	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
+	    EXPECT_ANY);
+	r->folder = *folder;
+	snprintf(r->name, sizeof r->name, "%s", name);
+	put_name(c, r);
+	return object_put_connection(v, c, r, expect, e);
+}
+
 /* ---- which connections have the same refresh token */
 
 static const unsigned char no_print[32];
@@ -226,6 +242,7 @@ remove_names(struct vault *v, struct changes *c, const struct connection *r, uin
 	if (default_forget(v, c, r, e) != 0 || binding_unlink(v, c, &r->id, e) != 0)
 		return e->code;
 	changes_remove(c, TABLE_CONNECTION, id_key(&r->id), expect);
+	changes_remove(c, TABLE_USED, id_key(&r->id), EXPECT_ANY);
 	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
 	    EXPECT_ANY);
 	return 0;

@@ -14,6 +14,7 @@
 #include "common/role.h"
 #include "vaultd/app_secret.h"
 #include "vaultd/attempt.h"
+#include "vaultd/check.h"
 #include "vaultd/connect.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
@@ -173,6 +174,11 @@ refresh_store_result(struct vault *v, struct changes *ch, struct connection *c,
 	note_result(c, res, in->kind);
 	if (worked && exchange_is_signin(in->kind))	/* no change of state tells of it */
 		notice_about_connection(v, ch, NOTICE_RECONNECTED, c, 0);
+	if (in->kind != EX_REFRESH) {
+		c->gap_time = 0;
+		c->gap_scope[0] = '\0';
+		check_plan(v, ch, c);
+	}
 	if (renewable && (due = refresh_due_ms(v, c, in->t0, res->expires_in_s)) != 0)
 		due_put(ch, due, &c->id, DUE_REFRESH);
 	return 0;

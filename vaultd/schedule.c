@@ -16,6 +16,7 @@
 #include "common/role.h"
 #include "vaultd/app_secret.h"
 #include "vaultd/attempt.h"
+#include "vaultd/check.h"
 #include "vaultd/connect.h"
 #include "vaultd/introspect.h"
 #include "vaultd/objects.h"
@@ -185,6 +186,8 @@ moved(struct job *j)
 			introspect(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_APP)
 			app_due(v, &t->due[i].id);
+		else if (t->due[i].kind == DUE_CHECK)
+			check_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_REVOKE)
 			revoke_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_REFRESH)
@@ -210,6 +213,8 @@ lease_ms(struct vault *v, const struct due *d, int64_t now_ms)
 		return session_load(v, &d->id, &p, &e) == 0 ? now_ms + LEASE_MS : 0;
 	if (d->kind == DUE_APP)
 		return app_has_due(v, &d->id) ? now_ms + LEASE_MS : 0;
+	if (d->kind == DUE_CHECK)
+		return check_is_due(v, &d->id) ? now_ms + LEASE_MS : 0;
 	if (d->kind == DUE_REVOKE)
 		return revoke_is_open(v, &d->id) ? now_ms + LEASE_MS : 0;
 	if (d->kind != DUE_REFRESH || !refresh_is_due(v, &d->id, &ends))

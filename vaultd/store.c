@@ -47,6 +47,7 @@ static const char *const table_names[TABLE_MAX] = {
 	[TABLE_TOMBSTONE] = "tombstone",
 	[TABLE_FINGERPRINT] = "fingerprint",
 	[TABLE_EVENT] = "event",
+	[TABLE_USED] = "used",
 	[TABLE_BINDING_BY_NAME] = "binding_by_name",
 };
 

@@ -39,6 +39,7 @@ enum table {
 	TABLE_FINGERPRINT,		/* of a refresh token | connection id -> nothing */
 	TABLE_EVENT,			/* u64 sequence -> event */
 	TABLE_BINDING_BY_NAME,		/* "consumer/name" -> id; with NUL | u32 uid: that user's own */
+	TABLE_USED,			/* connection id -> u64 unix s: a token was released */
 	/* Tags hold the numbers: new ones go to the end. */
 	TABLE_MAX,
 };

@@ -46,6 +46,8 @@ struct vault {
 	struct names		*names;
 	struct verified		*verified;	/* objects.c: records whose tag was checked */
 	struct hints		*hints;		/* objects.c: where names were found */
+	struct checks		*checks;	/* check.c: under way */
+	struct used		*used;		/* used.c */
 	struct revoking		*revoking;	/* revoke.c: under way */
 	struct schedule		*schedule;	/* due index, attempts */
 	struct pacing		*pacing;	/* refreshes that wait for their turn: turn.c */

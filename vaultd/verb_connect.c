@@ -151,6 +151,7 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 		c.app = a->a.id;
 		c.connector_version = a->a.connector_version;	/* its secrets are sealed for it */
 		snprintf(c.scope, sizeof c.scope, "%s", a->pending.scope);
+		snprintf(c.scope_requested, sizeof c.scope_requested, "%s", a->pending.scope);
 		a->pending.folder = c.folder;
 		if (object_add_connection(r->vault, &r->changes, &c, e) != 0)
 			return e->code;

@@ -23,6 +23,7 @@
 #include "vaultd/hsm.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
+#include "vaultd/used.h"
 #include "vaultd/resolve.h"
 #include "vaultd/turn.h"
 #include "vaultd/vault.h"
@@ -221,6 +222,7 @@ open_into_answer(struct request *r, const struct release_view *v,
 		    "damaged, or belongs to another record");
 	}
 	*checked = v->generation;
+	used_note(r->vault, &a->c.id);
 	r->out.len += len;
 	put_tail(r, v);
 	return 0;

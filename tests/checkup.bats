@@ -86,18 +86,13 @@ me() { bed_ctl fault "{\"path\":\"/me\",$1}" >/dev/null; }
 	[ "$(of openid state)" = '"connected"' ]
 }
 
-@test "row 40: a static token that is refused is disconnected, and comes back when it is good" {
+@test "row 40: where the connector has no test call nothing is said of the API" {
 	printf 'pat-good-1' | ctl $BED_ALICE connection create-pat openid --name pat --var issuer="$ISSUER" >/dev/null
-	ctl $BED_ALICE connection edit pat --check-interval 1440 >/dev/null
-	later
-	me '"kind":"status","status":401'
-	check pat
-	[ "$status" = 5 ]
-	[ "$(of pat state)" = '"disconnected"' ]
-	later
 	check pat
 	[ "$status" = 0 ]
-	[ "$(of pat state)" = '"connected"' ]
+	says API not_checked
+	[ "$(of pat last_checked)" = 0 ]
+	ctl $BED_ALICE connection delete pat >/dev/null
 }
 
 @test "row 47: connections are checked by themselves, at their interval" {

@@ -152,7 +152,7 @@ note(struct connection *c, struct checks *k)
 	c->check_cause = e->code == 0 ? ERR_NONE : e->id != ERR_NONE ? e->id : ERR_INTERNAL;
 	c->check_status = k->res.status;
 	snprintf(c->check_text, sizeof c->check_text, "%.159s", e->code == 0 ? "" : e->text);
-	if (e->code == 0 && k->res.asked)
+	if (e->code == 0)
 		note_good(c, now);
 	else if (c->check_cause == ERR_SCOPE_INSUFFICIENT)
 		note_gap(c, now);
@@ -165,6 +165,7 @@ store(struct checks *k)
 {
 	struct vault *v = k->vault;
 	struct job *j = calloc(1, sizeof *j);
+	bool found = k->res.asked || k->res.err.code != 0;	/* else there is no test call */
 	struct connection c;
 	uint64_t generation;
 	struct err e = { 0 };
@@ -175,17 +176,20 @@ store(struct checks *k)
 		return;
 	}
 	if (object_connection(v, &k->id, true, &c, &generation, &e) == 0) {
-		note(&c, k);
 		check_plan(v, &j->changes, &c);
-		object_put_connection(v, &j->changes, &c, generation, &e);
+		if (found) {
+			note(&c, k);
+			object_put_connection(v, &j->changes, &c, generation, &e);
+		}
 	}
 	if (e.code != 0) {
 		job_free(j);
 		over(k, (int)e.code, &e);
 		return;
 	}
-	audit_line_system(&j->line, v, "connection.check", NULL, &k->id,
-	    k->res.err.code != 0 ? &k->res.err : NULL);
+	if (found)
+		audit_line_system(&j->line, v, "connection.check", NULL, &k->id,
+		    k->res.err.code != 0 ? &k->res.err : NULL);
 	j->has_changes = true;
 	j->done = stored;
 	j->arg = k;

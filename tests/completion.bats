@@ -30,7 +30,7 @@ has() {		# WANTED...: these among others
 		[ -z "${2:-}" ] || { comp "$1" ""; has "$2"; }
 	done < <(vaultctl --help | sed -n 's/^  \([a-z][a-z -]*[a-z]\)   .*/\1/p')
 	comp con; offers connect connection connector
-	comp connection re; offers reconnect rename
+	comp connection re; offers reconnect rename report-forbidden
 	comp nosuch ""; offers ""
 	comp help pol; offers policy
 	comp --json st; offers status

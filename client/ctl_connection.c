@@ -140,7 +140,7 @@ edit(struct ctl *c)
 	ctl_set(p, "description", ctl_option(c, "description"));
 	ctl_set(p, "account_class", ctl_option(c, "account-class"));
 	r = ctl_call(c, "vaultd.Connections.Edit", p);
-	return r == NULL ? c->status : print_connection(c, r);
+	return r == NULL ? c->status : ctl_print_connection(c, r);
 }
 
 static int
@@ -150,7 +150,7 @@ move(struct ctl *c)
 
 	ctl_set(p, "name", ctl_option(c, "name"));
 	r = ctl_call(c, "vaultd.Connections.Move", p);
-	return r == NULL ? c->status : print_connection(c, r);
+	return r == NULL ? c->status : ctl_print_connection(c, r);
 }
 
 static int
@@ -173,7 +173,7 @@ check(struct ctl *c)
 		    json_is_true(json_object_get(r, "fresh")) ||
 		    strcmp(api, "not_checked") == 0 ? "" : " (found a moment ago)");
 	}
-	print_connection(c, r);
+	ctl_print_connection(c, r);
 	return status;
 }
 
@@ -184,7 +184,7 @@ report_forbidden(struct ctl *c)
 
 	ctl_set(p, "scope", ctl_option(c, "scope"));
 	r = ctl_call(c, "vaultd.Connections.ReportForbidden", p);
-	return r == NULL ? c->status : print_connection(c, r);
+	return r == NULL ? c->status : ctl_print_connection(c, r);
 }
 
 static int

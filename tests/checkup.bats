@@ -87,7 +87,7 @@ me() { bed_ctl fault "{\"path\":\"/me\",$1}" >/dev/null; }
 }
 
 @test "row 40: where the connector has no test call nothing is said of the API" {
-	printf 'pat-good-1' | ctl $BED_ALICE connection create-pat openid --name pat --var issuer="$ISSUER" >/dev/null
+	printf 'pat-good-1' | ctl $BED_ALICE connection create openid --auth-type pat --name pat --var issuer="$ISSUER" >/dev/null
 	check pat
 	[ "$status" = 0 ]
 	says API not_checked

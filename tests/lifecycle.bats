@@ -164,7 +164,7 @@ of() { ctl $BED_ALICE --json connection show "$1" | sed -n "s/.*\"$2\": \(.*[^,]
 
 @test "rows 38, 36: lists are filtered, and filters that contradict each other refused" {
 	names() { ctl $BED_ALICE --json connection list "$@" | sed -n 's/.*"path": "\(.*\)",*/\1/p' | sort | tr '\n' ' '; }
-	printf 'pat-good-list' | ctl $BED_ALICE connection create-pat openid --name list-pat --var issuer="$ISSUER" >/dev/null
+	printf 'pat-good-list' | ctl $BED_ALICE connection create openid --auth-type pat --name list-pat --var issuer="$ISSUER" >/dev/null
 	[ "$(names --folder personal)" = "personal/list-pat personal/openid " ]
 	[ "$(names --folder personal --byoa)" = "personal/openid " ]
 	[ "$(names --folder personal --no-byoa)" = "personal/list-pat " ]
@@ -180,7 +180,7 @@ of() { ctl $BED_ALICE --json connection show "$1" | sed -n "s/.*\"$2\": \(.*[^,]
 
 @test "row 38: pages hold every connection once" {
 	for n in a b c d e; do
-		printf 'pat-good-page' | ctl $BED_ALICE connection create-pat openid --name page-$n --var issuer="$ISSUER" >/dev/null
+		printf 'pat-good-page' | ctl $BED_ALICE connection create openid --auth-type pat --name page-$n --var issuer="$ISSUER" >/dev/null
 	done
 	after= all=
 	for page in 1 2 3 4 5 6; do

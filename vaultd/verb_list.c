@@ -221,6 +221,27 @@ reply(struct list *l)
 		json_object_set_new(l->r->reply, "next", json_sprintf("%s:%s", id, l->last.name));
 }
 
+struct search { struct vault *v; const char *owner; struct folder *ret; };
+
+static bool
+is_workspace_of(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	struct search *s = arg;
+	struct folder f;
+	struct id id;
+	struct err e;
+
+	(void)key;
+	(void)generation;
+	if (value.len != sizeof id.b)
+		return true;
+	memcpy(id.b, value.p, sizeof id.b);
+	if (object_folder(s->v, &id, &f, &e) != 0 || strcmp(f.owner_name, s->owner) != 0)
+		return true;
+	*s->ret = f;
+	return false;
+}
+
 /*
  * Somebody else's workspace, for who may list everything (conn.export): what there is, never its use. It
  * is an action of its own, so that the audit line says what was looked into.

@@ -58,7 +58,7 @@ extern const struct command commands_connect[], commands_connection[], commands_
     commands_token[],
     commands_app[], commands_folder[], commands_connector[], commands_policy[],
     commands_audit[], commands_vault[], commands_binding[], commands_exec[],
-    commands_events[];					/* end with a zeroed row */
+    commands_events[], commands_wait[];					/* end with a zeroed row */
 /* By the first of ARGC words; how many of them are its name. NULL: there is none. main.c */
 const struct command *command_find(int argc, char **argv, size_t *words);
 /* The option of N bytes at NAME in K's row: "name", "name=" or "name=*", then a space or the end.
@@ -86,6 +86,8 @@ json_t *ctl_call(struct ctl *c, const char *method, json_t *parameters);
 json_t *ctl_try(struct ctl *c, const char *method, json_t *parameters);
 void ctl_print_error(struct ctl *c);
 int ctl_exit_of(const struct vaultd_error *e);
+/* Whose move it is, by the owner of an error: "yours". */
+const char *ctl_owner(const char *owner);
 /* "error: ..." for what the vault has no part in. Returns STATUS. */
 int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -124,5 +126,6 @@ char *ctl_secret(struct ctl *c, const char *file_option, const char *prompt);
 /* The same; FILE may be NULL. Each call takes the next line of standard input. */
 char *ctl_secret_from(const char *file, const char *prompt);
 
-/* The answer of a method that returns a connection; R is taken. ctl_connection.c */
+/* The answer of a method that returns a connection; R is taken. NULL: the error was printed.
+ * ctl_connection.c */
 int ctl_print_connection(struct ctl *c, json_t *r);

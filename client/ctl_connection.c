@@ -24,6 +24,8 @@ static const char *const fields[] = { "path", "connection", "state", "state",
 int
 ctl_print_connection(struct ctl *c, json_t *r)
 {
+	if (r == NULL)
+		return c->status;
 	if (c->json)
 		ctl_dump(r);
 	else
@@ -140,7 +142,7 @@ edit(struct ctl *c)
 	ctl_set(p, "description", ctl_option(c, "description"));
 	ctl_set(p, "account_class", ctl_option(c, "account-class"));
 	r = ctl_call(c, "vaultd.Connections.Edit", p);
-	return r == NULL ? c->status : ctl_print_connection(c, r);
+	return ctl_print_connection(c, r);
 }
 
 static int
@@ -150,7 +152,7 @@ move(struct ctl *c)
 
 	ctl_set(p, "name", ctl_option(c, "name"));
 	r = ctl_call(c, "vaultd.Connections.Move", p);
-	return r == NULL ? c->status : ctl_print_connection(c, r);
+	return ctl_print_connection(c, r);
 }
 
 static int
@@ -184,7 +186,7 @@ report_forbidden(struct ctl *c)
 
 	ctl_set(p, "scope", ctl_option(c, "scope"));
 	r = ctl_call(c, "vaultd.Connections.ReportForbidden", p);
-	return r == NULL ? c->status : ctl_print_connection(c, r);
+	return ctl_print_connection(c, r);
 }
 
 static int
@@ -193,7 +195,7 @@ show(struct ctl *c)
 	json_t *r = ctl_call(c, "vaultd.Connections.Show",
 	    json_pack("{s:s}", "connection", c->arg[0]));
 
-	return r == NULL ? c->status : ctl_print_connection(c, r);
+	return ctl_print_connection(c, r);
 }
 
 static int
@@ -202,7 +204,7 @@ rename_it(struct ctl *c)
 	json_t *r = ctl_call(c, "vaultd.Connections.Rename",
 	    json_pack("{s:s, s:s}", "connection", c->arg[0], "name", c->arg[1]));
 
-	return r == NULL ? c->status : ctl_print_connection(c, r);
+	return ctl_print_connection(c, r);
 }
 
 static int
@@ -212,7 +214,7 @@ disable(struct ctl *c)
 
 	ctl_set(p, "note", ctl_option(c, "note"));
 	r = ctl_call(c, "vaultd.Connections.Disable", p);
-	return r == NULL ? c->status : ctl_print_connection(c, r);
+	return ctl_print_connection(c, r);
 }
 
 static int
@@ -221,7 +223,7 @@ enable(struct ctl *c)
 	json_t *r = ctl_call(c, "vaultd.Connections.Enable",
 	    json_pack("{s:s}", "connection", c->arg[0]));
 
-	return r == NULL ? c->status : ctl_print_connection(c, r);
+	return ctl_print_connection(c, r);
 }
 
 static int

@@ -151,8 +151,8 @@ print_line(const char *label, const char *text)
 		ctl_say(stderr, "%-7s%s\n", label, text);
 }
 
-static const char *
-whose_move(const char *owner)
+const char *
+ctl_owner(const char *owner)
 {
 	if (strcmp(owner, "caller") == 0)
 		return "yours";
@@ -194,7 +194,7 @@ ctl_print_error(struct ctl *c)
 	ctl_say(stderr, "error: %s\n", e->message);
 	print_rule(d);
 	print_line("next", e->advice);
-	print_line("move", whose_move(e->owner));
+	print_line("move", ctl_owner(e->owner));
 	print_line("trace", e->trace);
 	json_decref(d);
 }

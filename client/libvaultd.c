@@ -271,6 +271,7 @@ struct more {
 	void			*arg;
 	struct vaultd_error	*e;
 	bool			 answered, enough, ended;
+	bool			 whole;		/* the timeout is for all of it */
 	int			 rc;
 };
 
@@ -297,7 +298,7 @@ wait_more(struct vaultd *v, struct more *m, long long start)
 
 	while (!m->ended && !m->enough) {
 		struct pollfd p = { .fd = v->fd, .events = vaultd_events(v) };
-		int left = m->answered ? -1 : left_ms(v, start);
+		int left = m->answered && !m->whole ? -1 : left_ms(v, start);
 
 		if (left == 0) {
 			timed_out(v, m->e);
@@ -311,23 +312,41 @@ wait_more(struct vaultd *v, struct more *m, long long start)
 	return m->rc;
 }
 
+/* M is filled but for what comes in. */
+static int
+more(struct vaultd *v, const char *method, const char *parameters, struct more *m)
+{
+	struct libwire_due due = { .more = true, .done = got_more, .arg = m };
+	long long start = now_ms();
+	struct span p;
+
+	if (checked(parameters, &p, m->e) != 0)
+		return -1;
+	if (v->busy || v->first != NULL)
+		return in_use(m->e);
+	if (connect_waiting(v, start, m->e) != END_ANSWERED ||
+	    libwire_queue(v, method, p, due, m->e) != 0)
+		return -1;
+	return wait_more(v, m, start);
+}
+
 LIBWIRE_EXPORT int
 vaultd_call_more(struct vaultd *v, const char *method, const char *parameters,
     vaultd_each *each, void *arg, struct vaultd_error *e)
 {
 	struct more m = { .v = v, .each = each, .arg = arg, .e = e };
-	struct libwire_due due = { .more = true, .done = got_more, .arg = &m };
-	long long start = now_ms();
-	struct span p;
 
-	if (checked(parameters, &p, e) != 0)
-		return -1;
-	if (v->busy || v->first != NULL)
-		return in_use(e);
-	if (connect_waiting(v, start, e) != END_ANSWERED ||
-	    libwire_queue(v, method, p, due, e) != 0)
-		return -1;
-	return wait_more(v, &m, start);
+	return more(v, method, parameters, &m);
+}
+
+int
+libwire_more(struct vaultd *v, const char *method, const char *parameters, vaultd_each *each,
+    void *arg, int ms, struct vaultd_error *e)
+{
+	struct more m = { .v = v, .each = each, .arg = arg, .e = e, .whole = true };
+
+	vaultd_timeout(v, ms);
+	return more(v, method, parameters, &m);
 }
 
 /* ---- tokens */

@@ -66,4 +66,8 @@ int libwire_queue(struct vaultd *v, const char *method, struct span parameters,
  * calls under way. */
 int libwire_turn(struct vaultd *v, struct vaultd_error *e);
 
+/* vaultd_call_more() that may take MS in all; 0 is for ever. libvaultd.c */
+int libwire_more(struct vaultd *v, const char *method, const char *parameters, vaultd_each *each,
+    void *arg, int ms, struct vaultd_error *e);
+
 void libwire_wipe_free(char *p, size_t n);

@@ -15,7 +15,8 @@
 #include "common/suggest.h"
 
 const struct command *const command_tables[] = {
-	commands_connect, commands_connection, commands_create, commands_binding, commands_token,
+	commands_connect, commands_connection, commands_create, commands_wait,
+	commands_binding, commands_token,
 	commands_exec, commands_app, commands_folder, commands_connector, commands_policy,
 	commands_audit, commands_vault, commands_events, NULL,
 };

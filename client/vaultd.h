@@ -120,6 +120,18 @@ typedef bool vaultd_each(void *arg, const char *parameters);
 int vaultd_call_more(struct vaultd *v, const char *method, const char *parameters,
     vaultd_each *each, void *arg, struct vaultd_error *e);
 
+/*
+ * Returns when CONNECTION can be used: it is connected, or degraded with a token that lives. Waits
+ * at most TIMEOUT_MS, 0 or less for ever; through restarts of the vault, and also when nobody but a
+ * person can make it usable. WAITING (may be NULL) is told why it is not, whose move it is and the
+ * next step (borrowed), when the waiting begins and whenever that changes; it must not use V. Nothing
+ * is asked again and again: the vault tells of changes. Errors: vaultd.Vault.NotFound, also of one that
+ * is deleted meanwhile; out of time, with the retry bit: what was waited for, as WAITING was told.
+ */
+typedef void vaultd_waiting(void *arg, const struct vaultd_error *why);
+int vaultd_wait(struct vaultd *v, const char *connection, int timeout_ms,
+    vaultd_waiting *waiting, void *arg, struct vaultd_error *e);
+
 /* Wipes and frees a text of vaultd_call(). NULL is fine. */
 void vaultd_free(char *text);
 

@@ -98,6 +98,7 @@ has() {		# WANTED...: these among others
 	ask $BED_ALICE token get personal/a : ""; offers b
 	ask $BED_ALICE connection show pl; offers plain
 	ask $BED_ALICE connect openi; offers openid
+	ask $BED_ALICE connect op; has openid
 	ask $BED_ADMIN app show ""; offers acme
 	ask $BED_ADMIN connect openid --app = ""; offers acme
 	ask $BED_ADMIN folder delete ""; offers 'shared/the\ team'

@@ -4,6 +4,7 @@
 #include "vaultd/named.h"
 
 #include "common/errors.h"
+#include "vaultd/resolve.h"
 
 int
 named_object(struct request *r, struct err *e)
@@ -11,6 +12,22 @@ named_object(struct request *r, struct err *e)
 	struct named *n = r->args;
 
 	return object_find_connection(r, n->connection, false, &n->t, e);
+}
+
+/* No connection is called as bindings and defaults are written. */
+int
+named_object_resolved(struct request *r, struct err *e)
+{
+	struct named *n = r->args;
+	char id[ID_TEXT];
+	int rc = named_object(r, e);
+
+	if (rc != V_NOT_FOUND || !resolve_is_one(n->connection))
+		return rc;
+	if ((rc = resolve_text(r, n->connection, id, e)) == 0)
+		rc = object_find_connection(r, id, false, &n->t, e);
+	r->asked = n->connection;
+	return rc == V_NOT_FOUND ? object_not_found(e, "connection", n->connection) : rc;
 }
 
 int

@@ -14,6 +14,8 @@ struct named {			/* the first of a verb's args */
 
 /* For verb->object: fills n->t. The second one wants the HSM to have been there. */
 int named_object(struct request *r, struct err *e);
+/* The same, also by a binding or as a default (resolve.h). */
+int named_object_resolved(struct request *r, struct err *e);
 int named_object_verified(struct request *r, struct err *e);
 
 /* Behind policy: whether it was changed is for those who may see it. ERR_CONFLICT. */

@@ -35,6 +35,6 @@ const struct verb verb_connection_show = {
 	.action = ACT_CONN_VIEW,
 	.fields = show_fields,
 	.args_size = sizeof(struct named),
-	.object = named_object,
+	.object = named_object_resolved,
 	.run = show_run,
 };

@@ -20,7 +20,7 @@ again() {	# the roles that read the catalogue, anew
 	bed_kill vaultd
 	bed_await
 }
-pat() { printf 'pat-good-1' | ctl $BED_ALICE connection create-pat "$1" --name "$2"; }
+pat() { printf 'pat-good-1' | ctl $BED_ALICE connection create "$1" --auth-type pat --name "$2"; }
 static_connector() {	# ID VERSION [FILE]
 	printf '{"id":"%s","name":"Static","version":%s,"auth_types":["pat"],"api_base":"https://v%s.example.com"}' \
 	    "$1" "$2" "$2" >"$BED/connectors/${3:-$1.json}"

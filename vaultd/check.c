@@ -66,7 +66,7 @@ is_early(const struct vault *v, const struct connection *c)
 {
 	int64_t s = interval_s(v, c);
 
-	return s == 0 || wall_seconds() - c->last_checked < s - s / 3;
+	return s == 0 || wall_seconds() - c->last_checked < s / 2;	/* planned at three quarters or later */
 }
 
 /* ---- the end */

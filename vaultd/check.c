@@ -96,6 +96,7 @@ stored(struct job *j)
 	struct err e = j->err;
 
 	job_free(j);
+	schedule_poke(k->vault->schedule);	/* the next one may be what is due first */
 	if (rc == V_CONFLICT && ++k->conflicts < 20)
 		store(k);	/* a refresh came in between: the verdict stands */
 	else

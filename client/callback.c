@@ -210,6 +210,17 @@ decode(const char *p, size_t n, char *out, size_t cap)
 	return true;
 }
 
+/* NAME=VALUE of N bytes, the name is K. One that is longer than any that is kept is not handed on. */
+static void
+take_other(struct redirected *ret, const char *p, size_t n, size_t k)
+{
+	size_t i = ret->nmore;
+
+	if (i < REDIRECTED_MORE && k > 0 && decode(p, k, ret->more[i].name, sizeof ret->more[i].name) &&
+	    decode(p + k + 1, n - k - 1, ret->more[i].value, sizeof ret->more[i].value))
+		ret->nmore++;
+}
+
 bool
 redirected_parse(const char *url, struct redirected *ret)
 {
@@ -225,14 +236,20 @@ redirected_parse(const char *url, struct redirected *ret)
 	for (p = p == NULL ? url + strspn(url, " \t") : p + 1;
 	     *p != '\0' && *p != '#' && !isspace((unsigned char)*p); p += *p == '&') {
 		size_t n = strcspn(p, "&# \t\r\n"), k = strcspn(p, "=&# \t\r\n");
+		bool known = false;
 
-		for (size_t i = 0; i < sizeof f / sizeof *f && k < n; i++)
-			if (strlen(f[i].name) == k && memcmp(f[i].name, p, k) == 0 &&
-			    !decode(p + k + 1, n - k - 1, f[i].to, f[i].cap)) {
+		for (size_t i = 0; i < sizeof f / sizeof *f && k < n; i++) {
+			if (strlen(f[i].name) != k || memcmp(f[i].name, p, k) != 0)
+				continue;
+			known = true;
+			if (!decode(p + k + 1, n - k - 1, f[i].to, f[i].cap)) {
 				if (!f[i].cut)
 					return false;
 				f[i].to[0] = '\0';	/* the error's name must do */
 			}
+		}
+		if (!known && k < n)
+			take_other(ret, p, n, k);
 		p += n;
 	}
 	return ret->state[0] != '\0' && (ret->code[0] != '\0' || ret->error[0] != '\0');

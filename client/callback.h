@@ -30,9 +30,13 @@ struct callback {
 	struct callback_input client[CALLBACK_CLIENTS];
 };
 
-/* What came back: state, code, iss, error, error_description; absent = "". */
+/* What came back: state, code, iss, error, error_description; absent = "". Others as they are: some
+ * providers tell of the account there. */
+#define REDIRECTED_MORE 32
 struct redirected {
 	char	state[512], code[8192], iss[1024], error[200], description[600];
+	size_t	nmore;
+	struct { char name[64], value[256]; } more[REDIRECTED_MORE];
 };
 
 /*

@@ -103,12 +103,17 @@ no_answer(struct ctl *c, enum callback_end end, const char *redirect_uri)
 static json_t *
 finish_call(struct ctl *c, const struct redirected *r)
 {
-	json_t *p = json_pack("{s:s}", "state", r->state);
+	json_t *p = json_pack("{s:s}", "state", r->state), *more = json_object();
 
 	ctl_set(p, "code", r->code[0] != '\0' ? r->code : NULL);
 	ctl_set(p, "iss", r->iss[0] != '\0' ? r->iss : NULL);
 	ctl_set(p, "error", r->error[0] != '\0' ? r->error : NULL);
 	ctl_set(p, "error_description", r->description[0] != '\0' ? r->description : NULL);
+	for (size_t i = 0; i < r->nmore; i++)
+		json_object_set_new(more, r->more[i].name, json_string(r->more[i].value));
+	if (r->nmore > 0)
+		json_object_set(p, "parameters", more);
+	json_decref(more);
 	return ctl_try(c, "vaultd.Connections.Finish", p);
 }
 

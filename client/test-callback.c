@@ -328,6 +328,32 @@ TEST(queries_are_read_with_care)
 	free(long_one);
 }
 
+TEST(row_48_all_that_a_redirect_says_is_kept)
+{
+	struct redirected r;
+	char text[4000] = "?state=a&code=b";
+
+	T_OK(redirected_parse("/cb?realmId=91%2030&state=a&accounts-server=https%3A%2F%2Fx&code=b&empty=&"
+	    "flag&=x&nul=a%00b#frag=1", &r));
+	T_EQ(r.nmore, 3);
+	T_STR(r.more[0].name, "realmId");
+	T_STR(r.more[0].value, "91 30");
+	T_STR(r.more[1].name, "accounts-server");
+	T_STR(r.more[1].value, "https://x");
+	T_STR(r.more[2].name, "empty");
+	T_STR(r.more[2].value, "");
+	for (int i = 0; i < 40; i++)
+		sprintf(text + strlen(text), "&k%d=v", i);
+	T_OK(redirected_parse(text, &r));
+	T_EQ(r.nmore, REDIRECTED_MORE);
+	strcpy(text, "?long=");		/* and does not end the sign-in */
+	memset(text + 6, 'x', 3000);
+	strcpy(text + 3006, "&state=a&code=b&n=1");
+	T_OK(redirected_parse(text, &r));
+	T_EQ(r.nmore, 1);
+	T_STR(r.more[0].name, "n");
+}
+
 TEST(addresses_elsewhere_are_not_listened_on)
 {
 	static const char *const bad[] = { "https://localhost:1/cb", "http://example.org:1/cb",

@@ -228,6 +228,9 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_AUTH_TYPE_HAS_NO_TOKEN] = { TOKEN "AuthTypeHasNoToken", V_STATE, OWNER_CALLER, false,
 	    "Call vaultd.Tokens.Headers, or `vaultctl token get --format header`: it has the headers "
 	    "to send, ready made, for every type." },
+	[ERR_ACCOUNT_ELSEWHERE] = { CONNS "AccountElsewhere", V_STATE, OWNER_CALLER, false,
+	    "Sign in with an account of the host that the OAuth app is for, or have an app registered for "
+	    "the account's own (`app add --var`) and connect with that." },
 };
 
 static const enum err_id by_class[] = {

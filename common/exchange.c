@@ -75,8 +75,8 @@ exchange_renews(enum auth_type t)
 
 /* ---- pieces */
 
-static void
-put_vars(struct msg *m, const struct ex_vars *v)
+void
+ex_vars_put(struct msg *m, const struct ex_vars *v)
 {
 	msg_put_u8(m, (uint8_t)v->n);
 	for (size_t i = 0; i < v->n; i++) {
@@ -85,8 +85,8 @@ put_vars(struct msg *m, const struct ex_vars *v)
 	}
 }
 
-static void
-get_vars(struct msg *m, struct ex_vars *v)
+void
+ex_vars_get(struct msg *m, struct ex_vars *v)
 {
 	v->n = msg_get_u8(m);
 	if (v->n > EX_VARS) {
@@ -189,7 +189,7 @@ seal_app_put(struct msg *m, const struct seal_app *v)
 	msg_put_id(m, &v->app);
 	msg_put_u64(m, v->version);
 	msg_put_str(m, v->connector);
-	put_vars(m, &v->vars);
+	ex_vars_put(m, &v->vars);
 	msg_put_str(m, v->client_id);
 	msg_put_secret(m, &v->client_secret);
 	msg_put_str(m, v->client_auth);
@@ -212,7 +212,7 @@ seal_app_get(struct slice body, struct seal_app *ret, struct err *e)
 	ret->app = msg_get_id(&m);
 	ret->version = msg_get_u64(&m);
 	msg_get_str(&m, ret->connector, sizeof ret->connector);
-	get_vars(&m, &ret->vars);
+	ex_vars_get(&m, &ret->vars);
 	msg_get_str(&m, ret->client_id, sizeof ret->client_id);
 	get_secret(&m, &ret->client_secret);
 	msg_get_str(&m, ret->client_auth, sizeof ret->client_auth);
@@ -423,6 +423,7 @@ exchange_put(struct msg *m, const struct exchange *v)
 	if (v->kind == EX_CODE)
 		msg_put_secret(m, &v->code);
 	msg_put_str(m, v->iss);
+	ex_vars_put(m, &v->parameters);
 	msg_put_str(m, v->scope);
 }
 
@@ -445,6 +446,7 @@ exchange_get(struct slice body, struct exchange *ret, struct err *e)
 	else if (ret->kind == 0 || ret->kind >= EX_KIND_END)
 		m.failed = true;
 	msg_get_str(&m, ret->iss, sizeof ret->iss);
+	ex_vars_get(&m, &ret->parameters);
 	msg_get_str(&m, ret->scope, sizeof ret->scope);
 	return msg_end(&m, "exchange", e);
 }
@@ -475,7 +477,7 @@ exchange_result_put(struct msg *m, const struct exchange_result *v)
 	msg_put_str(m, v->scope);
 	msg_put_str(m, v->account);
 	msg_put_str(m, v->api_base);
-	put_vars(m, &v->captured);
+	ex_vars_put(m, &v->captured);
 	msg_put_raw(m, v->fingerprint, sizeof v->fingerprint);
 	msg_put_raw(m, v->fingerprint_sent, sizeof v->fingerprint_sent);
 }
@@ -509,7 +511,7 @@ exchange_result_get(struct msg *m, struct exchange_result *ret, struct err *e)
 	msg_get_str(m, ret->scope, sizeof ret->scope);
 	msg_get_str(m, ret->account, sizeof ret->account);
 	msg_get_str(m, ret->api_base, sizeof ret->api_base);
-	get_vars(m, &ret->captured);
+	ex_vars_get(m, &ret->captured);
 	get_fixed(m, ret->fingerprint, sizeof ret->fingerprint);
 	get_fixed(m, ret->fingerprint_sent, sizeof ret->fingerprint_sent);
 	if (ret->phase > PHASE_ANSWERED ||
@@ -672,7 +674,7 @@ create_put(struct msg *m, const struct create *v)
 	msg_put_u32(m, v->auth_type);
 	msg_put_str(m, v->connector);
 	msg_put_u32(m, v->version);
-	put_vars(m, &v->vars);
+	ex_vars_put(m, &v->vars);
 	put_sealed(m, &v->app);
 	msg_put_str(m, v->scope);
 	put_secrets(m, &v->secrets);
@@ -690,7 +692,7 @@ create_get(struct slice body, struct create *ret, struct err *e)
 	ret->auth_type = msg_get_u32(&m);
 	msg_get_str(&m, ret->connector, sizeof ret->connector);
 	ret->version = msg_get_u32(&m);
-	get_vars(&m, &ret->vars);
+	ex_vars_get(&m, &ret->vars);
 	get_sealed(&m, &ret->app);
 	msg_get_str(&m, ret->scope, sizeof ret->scope);
 	get_secrets(&m, &ret->secrets);
@@ -713,8 +715,8 @@ check_put(struct msg *m, const struct check *v)
 {
 	msg_put_str(m, v->connector);
 	msg_put_u32(m, v->version);
-	put_vars(m, &v->vars);
-	put_vars(m, &v->captured);
+	ex_vars_put(m, &v->vars);
+	ex_vars_put(m, &v->captured);
 	put_sealed(m, &v->app);
 	put_sealed(m, &v->release);
 }
@@ -727,8 +729,8 @@ check_get(struct slice body, struct check *ret, struct err *e)
 	msg_read(&m, body);
 	msg_get_str(&m, ret->connector, sizeof ret->connector);
 	ret->version = msg_get_u32(&m);
-	get_vars(&m, &ret->vars);
-	get_vars(&m, &ret->captured);
+	ex_vars_get(&m, &ret->vars);
+	ex_vars_get(&m, &ret->captured);
 	get_sealed(&m, &ret->app);
 	get_sealed(&m, &ret->release);
 	return msg_end(&m, "check", e);

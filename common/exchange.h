@@ -45,6 +45,8 @@ struct ex_vars {
 	struct { char name[EX_NAME], value[256]; } v[EX_VARS];
 };
 const char *ex_var(const struct ex_vars *v, const char *name);	/* NULL if absent */
+void ex_vars_put(struct msg *m, const struct ex_vars *v);
+void ex_vars_get(struct msg *m, struct ex_vars *ret);	/* M fails: more than EX_VARS, too long */
 
 /* What somebody brings for a connection, by name: {token}, {username}, {password}. */
 struct ex_secrets {
@@ -162,6 +164,7 @@ struct exchange {
 	struct slice	release_wrap;	/* the connection's release DEK; empty = make one */
 	struct secret	code;		/* CODE only */
 	char		iss[EX_URL];	/* CODE: what the callback said, "" = nothing */
+	struct ex_vars	parameters;	/* CODE: those of the redirect that the connector captures */
 	char		scope[EX_SCOPE];/* requested */
 };
 

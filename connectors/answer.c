@@ -58,10 +58,14 @@ read_hosts(struct reader *r, struct connector_capture *to, const char *ptr, cons
 	json_array_foreach(v, i, item) {
 		const char *s = json_string_value(item);
 
+		if (s != NULL && strcmp(s, "token_url") == 0) {
+			to->token_host = true;
+			continue;
+		}
 		if (s == NULL || strlen(s) < 4 || strchr(s + 1, '.') == NULL ||
 		    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(s))
 			return reader_bad(r, ptr, false, "`hosts` holds host names in lower case, or "
-			    "what they end in, as `.example.com`");
+			    "what they end in, as `.example.com`, or token_url: the host of that");
 		if ((to->hosts[to->nhosts] = strdup(s)) == NULL)
 			return no_memory(r);
 		to->nhosts++;
@@ -112,7 +116,7 @@ check_capture(struct reader *r, const struct connector_capture *c, const char *p
 	for (size_t i = 0; i < 3; i++)
 		if (jsonpath_has(c->path, tokens[i]))
 			return reader_bad(r, ptr, false, "tokens are never captured");
-	if ((c->type == CAPTURE_URL) != (c->nhosts > 0))
+	if ((c->type == CAPTURE_URL) != (c->nhosts > 0 || c->token_host))
 		return reader_bad(r, ptr, false, "a capture of type url, and no other, has `hosts` it "
 		    "may lead to");
 	return 0;
@@ -164,6 +168,12 @@ connector_capture_find(const struct connector *c, const char *name, size_t len)
 		if (strlen(c->capture[i].name) == len && memcmp(c->capture[i].name, name, len) == 0)
 			return &c->capture[i];
 	return NULL;
+}
+
+const char *
+connector_callback_name(const struct connector_capture *k)
+{
+	return k->from_callback ? k->path + (k->path[0] == '/') : NULL;
 }
 
 /* A URL is filled only with what was checked. */

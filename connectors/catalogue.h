@@ -70,6 +70,7 @@ struct connector_capture {
 	enum capture_type type;
 	char		*hosts[CONNECTOR_LIST];	/* whole, or what they end in (".a.com") */
 	size_t		 nhosts;
+	bool		 token_host;		/* `hosts` says token_url: the host of that, too */
 };
 
 /* A provider's name of an error, or "http_403" for an answer without one; what it means. */
@@ -226,6 +227,8 @@ bool connector_probes(const struct connector *c, enum auth_type t);
 /* NULL: nothing of this name (LEN bytes) is captured. */
 const struct connector_capture *connector_capture_find(const struct connector *c,
     const char *name, size_t len);
+/* The parameter of a redirect that K is captured from; NULL: K is captured from the answer. */
+const char *connector_callback_name(const struct connector_capture *k);
 /* What C says a provider's error NAME means, at a refresh or at the exchange of a code; ERR_NONE:
  * nothing. C may be NULL. */
 unsigned connector_error(const struct connector *c, const char *name, bool refresh);

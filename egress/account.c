@@ -152,7 +152,7 @@ probe(struct egress *x, const struct connector *c, const struct destination *d,
 		err_detail(e, "parameter", "token");
 		return e->code;
 	}
-	/* What is captured is not known before a sign-in. */
+	/* What is captured is not known before a sign-in, and never of a token that is brought. */
 	if (d->probe_url[0] == '\0' || strchr(d->probe_url, '{') != NULL)
 		return 0;
 	if (probe_request(c, token, &q, &auth, &body, e) != 0)
@@ -253,10 +253,13 @@ shown_probe(struct egress *x, const struct connector *c, const struct destinatio
 
 void
 account_probe(struct egress *x, const struct connector *c, const struct destination *d,
-    const struct secret *token, char *out, size_t cap)
+    const struct ex_vars *captured, const struct secret *token, char *out, size_t cap)
 {
+	struct destination to = *d;
 	struct err e;
 
-	if (probe(x, c, d, token, ACCOUNT_S, out, cap, &e) != 0)
+	if (!connector_fill(d->probe_url, captured, to.probe_url, sizeof to.probe_url))
+		return;
+	if (probe(x, c, &to, token, ACCOUNT_S, out, cap, &e) != 0)
 		log_info("the account of a new connection is not known: %s", e.text);
 }

@@ -15,9 +15,10 @@ int fragment_make(const struct secret *token, const char *token_type, const char
 /* The token out of it. V_CORRUPT: it holds none. */
 int fragment_token(const struct secret *fragment, struct secret *ret, struct err *e);
 
-/* Makes the connector's test call with the token: the account's name into OUT, if it can be had. */
+/* Makes the connector's test call with the token, to where CAPTURED leads: the account's name into OUT,
+ * if it can be had. */
 void account_probe(struct egress *x, const struct connector *c, const struct destination *d,
-    const struct secret *token, char *out, size_t cap);
+    const struct ex_vars *captured, const struct secret *token, char *out, size_t cap);
 
 /* Does BODY, of a test call or a revocation, say what C's probe_success wants? */
 bool answer_succeeded(const struct connector *c, const struct secret *body);

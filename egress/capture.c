@@ -8,16 +8,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/errors.h"
 #include "common/jsonpath.h"
 #include "egress/http.h"
 
 #define VALUE_MAX sizeof ((struct ex_vars *)0)->v[0].value
 
 static bool
-host_is_allowed(const struct connector_capture *c, const char *host)
+host_is_allowed(const struct connector_capture *c, const char *token_url, const char *host)
 {
 	size_t n = strlen(host);
+	char tokens[256];
 
+	if (c->token_host && http_host(token_url, tokens, sizeof tokens) && strcmp(host, tokens) == 0)
+		return true;
 	for (size_t i = 0; i < c->nhosts; i++) {
 		size_t s = strlen(c->hosts[i]);
 
@@ -44,7 +48,8 @@ plain_path(const char *p)
 }
 
 bool
-capture_url(const struct connector_capture *c, const char *value, char *ret, size_t cap)
+capture_url(const struct connector_capture *c, const char *token_url, const char *value, char *ret,
+    size_t cap)
 {
 	const char *path;
 	char host[256];
@@ -59,7 +64,7 @@ capture_url(const struct connector_capture *c, const char *value, char *ret, siz
 	for (size_t i = 0; i < n; i++)
 		host[i] = (char)tolower((unsigned char)value[8 + i]);
 	host[n] = '\0';
-	if (!plain_host(host) || !plain_path(path) || !host_is_allowed(c, host))
+	if (!plain_host(host) || !plain_path(path) || !host_is_allowed(c, token_url, host))
 		return false;
 	n = strlen(path);
 	while (n > 0 && path[n - 1] == '/')
@@ -90,7 +95,7 @@ shows_token(const struct reply *r, const char *v)
 }
 
 static void
-keep(const struct connector_capture *c, const char *value, struct reply *r)
+keep(const struct connector_capture *c, const char *token_url, const char *value, struct reply *r)
 {
 	char *to = r->captured.v[r->captured.n].value;
 
@@ -99,7 +104,7 @@ keep(const struct connector_capture *c, const char *value, struct reply *r)
 		return;
 	if (c->type == CAPTURE_ID && !plain_id(value))
 		return;
-	if (c->type == CAPTURE_URL && !capture_url(c, value, to, VALUE_MAX)) {
+	if (c->type == CAPTURE_URL && !capture_url(c, token_url, value, to, VALUE_MAX)) {
 		snprintf(r->strayed, sizeof r->strayed, "%s", c->name);
 		return;
 	}
@@ -132,19 +137,63 @@ capture_answer(json_t *o, const struct connector *c, struct reply *r)
 		    jsonpath_has(k->path, tokens[1]) || jsonpath_has(k->path, tokens[2]))
 			continue;
 		text_of(jsonpath_get(o, k->path), value, sizeof value);
-		keep(k, value, r);
+		keep(k, "", value, r);
 	}
 }
 
 void
-capture_callback(const struct ex_vars *parameters, const struct connector *c, struct reply *r)
+capture_callback(const struct ex_vars *parameters, const struct connector *c,
+    const char *token_url, struct reply *r)
 {
 	for (size_t i = 0; i < c->ncapture; i++) {
-		const char *name = c->capture[i].path + (c->capture[i].path[0] == '/'), *v;
-
-		v = c->capture[i].from_callback ? ex_var(parameters, name) : NULL;
+		const char *name = connector_callback_name(&c->capture[i]);
+		const char *v = name == NULL ? NULL : ex_var(parameters, name);
 
 		if (v != NULL)
-			keep(&c->capture[i], v, r);
+			keep(&c->capture[i], token_url, v, r);
 	}
+}
+
+/* As it looks, when that is a host: what a page in a browser says is not repeated otherwise. */
+static void
+host_of(const char *value, char *ret, size_t cap)
+{
+	if (!http_host(value, ret, cap) || !plain_host(ret))
+		snprintf(ret, cap, "something else");
+}
+
+int
+capture_check_callback(const struct ex_vars *parameters, const struct connector *c,
+    const char *token_url, struct err *e)
+{
+	struct reply r = { 0 };
+	const struct connector_capture *k;
+	char got[256], expected[256];
+
+	capture_callback(parameters, c, token_url, &r);
+	if (r.strayed[0] == '\0')
+		return 0;
+	k = connector_capture_find(c, r.strayed, strlen(r.strayed));
+	host_of(ex_var(parameters, connector_callback_name(k)), got, sizeof got);
+	host_of(token_url, expected, sizeof expected);
+	err_name(e, ERR_ACCOUNT_ELSEWHERE, "the sign-in came back with %.60s at %.100s, and this OAuth "
+	    "app is for %.100s: the code was not sent", connector_callback_name(k), got, expected);
+	err_detail(e, "expected", "%s", expected);
+	err_detail(e, "got", "%s", got);
+	return e->code;
+}
+
+void
+capture_again(const struct ex_vars *captured, const struct connector *c, const char *token_url,
+    struct ex_vars *ret)
+{
+	struct reply r = { 0 };
+
+	for (size_t i = 0; i < c->ncapture; i++) {
+		const char *v = ex_var(captured, c->capture[i].name);
+
+		if (v != NULL && c->capture[i].type != CAPTURE_TEXT)
+			keep(&c->capture[i], token_url, v, &r);
+	}
+	*ret = r.captured;
 }

@@ -8,6 +8,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "egress/account.h"
+#include "egress/capture.h"
 #include "egress/egress.h"
 #include "egress/http.h"
 #include "egress/ops.h"
@@ -60,6 +61,7 @@ check_prepare(struct job *j, struct err *e)
 	struct checking *k = calloc(1, sizeof *k);
 	struct check q = { 0 };
 	AUTO(secret) fragment = { 0 };
+	struct ex_vars captured;
 	char url[EX_URL];
 
 	must(k != NULL);
@@ -70,8 +72,10 @@ check_prepare(struct job *j, struct err *e)
 	    find_destination(j, &q, k, e) != 0 ||
 	    keys_open(j->x, PURPOSE_RELEASE, &q.release, &fragment, e) != 0)
 		return e->code;
-	/* What the sign-in told is in the URL of some: without it there is nothing to call. */
-	if (!connector_fill(k->d.probe_url, &q.captured, url, sizeof url))
+	/* What the sign-in told is in the URL of some: without it there is nothing to call. It comes from
+	 * vaultd, and no URL is taken from there: it is held against the connector again. */
+	capture_again(&q.captured, k->c, k->d.token_url, &captured);
+	if (!connector_fill(k->d.probe_url, &captured, url, sizeof url))
 		url[0] = '\0';
 	snprintf(k->d.probe_url, sizeof k->d.probe_url, "%s", url);
 	if (k->d.probe_url[0] == '\0')

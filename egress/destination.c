@@ -27,16 +27,6 @@ url_at(const struct destination *d, size_t i)
 	return (char *)d + urls[i];
 }
 
-static void
-put_vars(struct msg *m, const struct ex_vars *v)
-{
-	msg_put_u8(m, (uint8_t)v->n);
-	for (size_t i = 0; i < v->n; i++) {
-		msg_put_str(m, v->v[i].name);
-		msg_put_str(m, v->v[i].value);
-	}
-}
-
 void
 destination_put(struct msg *m, const struct destination *d)
 {
@@ -48,20 +38,7 @@ destination_put(struct msg *m, const struct destination *d)
 		msg_put_str(m, url_at(d, i));
 	msg_put_u8(m, (uint8_t)d->client_auth);
 	msg_put_str(m, d->refresh_url);
-	put_vars(m, &d->vars);
-}
-
-static void
-get_vars(struct msg *m, struct ex_vars *ret)
-{
-	size_t n = msg_get_u8(m);
-
-	if (n > EX_VARS)
-		m->failed = true;
-	for (ret->n = 0; !m->failed && ret->n < n; ret->n++) {
-		msg_get_str(m, ret->v[ret->n].name, sizeof ret->v[0].name);
-		msg_get_str(m, ret->v[ret->n].value, sizeof ret->v[0].value);
-	}
+	ex_vars_put(m, &d->vars);
 }
 
 void
@@ -82,7 +59,7 @@ destination_get(struct msg *m, struct destination *ret)
 		m->failed = true;
 	if (format == FORMAT) {
 		msg_get_str(m, ret->refresh_url, sizeof ret->refresh_url);
-		get_vars(m, &ret->vars);
+		ex_vars_get(m, &ret->vars);
 	} else if (format != 1) {
 		m->failed = true;
 	}
@@ -310,7 +287,7 @@ grant_secret_put(const struct grant_secret *v, struct secret *ret, struct err *e
 	msg_put_secret(&m, &v->refresh_token);
 	msg_put_str(&m, v->username);
 	msg_put_secret(&m, &v->password);
-	put_vars(&m, &v->params);
+	ex_vars_put(&m, &v->params);
 	return finish_put(&m, ret, e);
 }
 
@@ -325,7 +302,7 @@ grant_secret_get(const struct secret *plain, struct grant_secret *ret, struct er
 	if (kind == KIND_GRANT) {
 		msg_get_str(&m, ret->username, sizeof ret->username);
 		get_secret(&m, &ret->password);
-		get_vars(&m, &ret->params);
+		ex_vars_get(&m, &ret->params);
 	}
 	if (ret->kind == 0 || ret->kind >= EX_KIND_END)
 		m.failed = true;

@@ -14,6 +14,7 @@
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/role.h"
+#include "egress/capture.h"
 #include "egress/egress.h"
 #include "egress/exchange.h"
 #include "egress/flight.h"
@@ -81,6 +82,7 @@ fill(struct egress *x, struct exchange *q, struct flight *f, struct err *e)
 	if (open_secrets(x, q, f, e) != 0)
 		return e->code;
 	snprintf(f->nonce, sizeof f->nonce, "%s", f->flow.nonce);
+	f->parameters = q->parameters;
 	f->code = secret_take(&q->code);
 	/* A code is not a refresh token, and its print goes nowhere: the key is in memory
 	 * then, and no HSM is needed once the answer is there. */
@@ -99,19 +101,39 @@ url_of(const struct flight *f, enum exchange_kind kind)
 	return kind == EX_REFRESH ? destination_refresh_url(&f->d) : f->d.token_url;
 }
 
+static int put_result(struct job *j, const struct exchange_result *res, struct err *e);
+
+/* Is the sign-in one of this app's provider, as far as the redirect tells? When not, that is the
+ * answer, and nothing is sent: the code is of no use here. */
+static bool
+came_from_elsewhere(struct job *j, const struct flight *f, struct err *e)
+{
+	const struct connector *c = destination_connector(&j->x->catalogue, &f->d);
+	struct exchange_result res = { .phase = PHASE_REJECTED };
+
+	if (c == NULL || capture_check_callback(&f->parameters, c, f->d.token_url, &res.err) == 0)
+		return false;
+	put_result(j, &res, e);
+	return true;
+}
+
 int
 exchange_prepare(struct job *j, struct err *e)
 {
 	struct flight *f = flight_new(j);
 	struct exchange q = { 0 };
 	AUTO(buf) header = { 0 }, blob = { 0 };
+	unsigned format;
 	int rc = exchange_get((struct slice){ j->body.p, j->body.len }, &q, e);
 
-	if (rc == 0 && spool_read(j->x->spool, &q.attempt, &header, &blob, e) != V_NOT_FOUND)
+	if (rc == 0 && spool_read(j->x->spool, &q.attempt, &header, &blob, &format,
+	    e) != V_NOT_FOUND)
 		rc = err_name(e, ERR_CONFLICT, "this attempt was begun before");
 	if (rc == 0)
 		rc = fill(j->x, &q, f, e);
 	exchange_done(&q);
+	if (rc == 0 && came_from_elsewhere(j, f, e))
+		return 0;
 	return rc == 0 ? exchange_ready(j, f, e) : rc;
 }
 
@@ -232,7 +254,8 @@ exchange_perform(struct job *j, struct err *e)
 /* ---- what became of an attempt */
 
 static int
-answer_again(struct job *j, struct slice header, struct slice blob, struct err *e)
+answer_again(struct job *j, struct slice header, struct slice blob, unsigned format,
+    struct err *e)
 {
 	struct flight *f = flight_new(j);
 	struct exchange_result res = { .spooled = true };
@@ -240,7 +263,7 @@ answer_again(struct job *j, struct slice header, struct slice blob, struct err *
 	int rc;
 
 	f->attempt = j->attempt;
-	rc = flight_open(j->x, f, header, blob, &a, e);
+	rc = flight_open(j->x, f, header, blob, format, &a, e);
 	if (rc == 0)
 		rc = outcome_judge(j->x, f, &a, &res, e);
 	if (rc == 0) {
@@ -275,6 +298,7 @@ attempt_prepare(struct job *j, struct err *e)
 {
 	AUTO(buf) header = { 0 }, blob = { 0 };
 	struct id id;
+	unsigned format;
 	int rc;
 
 	if (get_attempt(j, &id, e) != 0)
@@ -283,14 +307,14 @@ attempt_prepare(struct job *j, struct err *e)
 		msg_put_u8(&j->answer, ATTEMPT_RUNNING);
 		return 0;
 	}
-	rc = spool_read(j->x->spool, &id, &header, &blob, e);
+	rc = spool_read(j->x->spool, &id, &header, &blob, &format, e);
 	if (rc == V_NOT_FOUND) {
 		msg_put_u8(&j->answer, ATTEMPT_NOT_SENT);
 		return bar(j->x, &id, e);
 	}
 	if (rc == 0 && blob.len > 0) {
 		j->attempt = id;
-		rc = answer_again(j, buf_slice(&header), buf_slice(&blob), e);
+		rc = answer_again(j, buf_slice(&header), buf_slice(&blob), format, e);
 		if (rc != V_CORRUPT)
 			return rc;
 		log_error("a spooled answer is damaged, what was in it is lost: %s", e->text);

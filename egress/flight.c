@@ -112,6 +112,7 @@ answer_put(struct flight *f, const struct http_answer *a, struct msg *m)
 	msg_put_str(m, f->app.client_id);
 	msg_put_str(m, f->nonce);
 	msg_put_str(m, f->scope);
+	ex_vars_put(m, &f->parameters);
 	msg_put_raw(m, f->sent_print, sizeof f->sent_print);
 	msg_put_secret(m, &f->app.client_secret);
 	msg_put_secret(m, &f->flow.verifier);
@@ -133,7 +134,8 @@ take(struct msg *m, struct secret *ret)
 }
 
 static int
-answer_get(struct slice plain, struct flight *f, struct http_answer *a, struct err *e)
+answer_get(struct slice plain, unsigned format, struct flight *f, struct http_answer *a,
+    struct err *e)
 {
 	struct slice print, header;
 	struct msg m;
@@ -152,6 +154,8 @@ answer_get(struct slice plain, struct flight *f, struct http_answer *a, struct e
 	msg_get_str(&m, f->app.client_id, sizeof f->app.client_id);
 	msg_get_str(&m, f->nonce, sizeof f->nonce);
 	msg_get_str(&m, f->scope, sizeof f->scope);
+	if (format > 2)
+		ex_vars_get(&m, &f->parameters);
 	print = msg_get_raw(&m, sizeof f->sent_print);
 	if (print.len == sizeof f->sent_print)
 		memcpy(f->sent_print, print.p, print.len);
@@ -185,7 +189,7 @@ flight_keep(struct egress *x, struct flight *f, const struct http_answer *a)
 
 int
 flight_open(struct egress *x, struct flight *f, struct slice header, struct slice blob,
-    struct http_answer *ret, struct err *e)
+    unsigned format, struct http_answer *ret, struct err *e)
 {
 	struct sealed s = { .record = f->attempt, .version = 1, .blob = blob };
 	AUTO(secret) plain = { 0 };
@@ -195,7 +199,7 @@ flight_open(struct egress *x, struct flight *f, struct slice header, struct slic
 	sha256(header, f->header);
 	s.wrap = buf_slice(&f->spool_wrap);
 	if (keys_open(x, PURPOSE_GRANT, &s, &plain, e) != 0 ||
-	    answer_get((struct slice){ plain.p, plain.len }, f, ret, e) != 0 ||
+	    answer_get((struct slice){ plain.p, plain.len }, format, f, ret, e) != 0 ||
 	    keys_unwrap(x, PURPOSE_GRANT, &f->connection, buf_slice(&f->grant_wrap),
 		&f->grant_dek, e) != 0)
 		return e->code;

@@ -21,6 +21,7 @@ struct flight {
 	int64_t			 sent_at;	/* wall clock; expires_at counts from here */
 	struct destination	 d;
 	char			 nonce[64], scope[EX_SCOPE];
+	struct ex_vars		 parameters;	/* of the redirect */
 	unsigned char		 sent_print[32];
 	unsigned char		 header[32];	/* SHA-256 of the spool file's: no other fits */
 	struct secret		 spool_dek, grant_dek, release_dek;
@@ -44,6 +45,6 @@ int flight_begin(struct egress *x, struct flight *f, struct err *e);
 /* Seals A into the spool file. FALSE: it is in memory alone (logged). */
 bool flight_keep(struct egress *x, struct flight *f, const struct http_answer *a);
 
-/* A flight again from its spool file; F->attempt is set. */
+/* A flight again from its spool file, of FORMAT as spool_read() says; F->attempt is set. */
 int flight_open(struct egress *x, struct flight *f, struct slice header, struct slice blob,
-    struct http_answer *ret, struct err *e);
+    unsigned format, struct http_answer *ret, struct err *e);

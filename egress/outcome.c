@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/scope.h"
 #include "egress/account.h"
+#include "egress/capture.h"
 #include "egress/diagnose.h"
 #include "egress/egress.h"
 #include "egress/revoke.h"
@@ -263,7 +264,8 @@ find_account(struct egress *x, const struct flight *f, const struct connector *c
 	if (p->account[0] != '\0')
 		snprintf(ret->account, sizeof ret->account, "%s", p->account);
 	if (f->first && c->account_from == ACCOUNT_PROBE)
-		account_probe(x, c, &f->d, &p->access_token, ret->account, sizeof ret->account);
+		account_probe(x, c, &f->d, &p->captured, &p->access_token, ret->account,
+		    sizeof ret->account);
 	if (ret->account[0] == '\0' && f->kind == EX_PASSWORD)
 		snprintf(ret->account, sizeof ret->account, "%s", f->grant.username);
 }
@@ -315,6 +317,7 @@ use_tokens(struct egress *x, struct flight *f, const struct connector *c, struct
 {
 	struct err why = { 0 };
 
+	capture_callback(&f->parameters, c, f->d.token_url, p);
 	if (check_id_token(f, c, p, ret, &why) != 0 || check_scopes(f, c, p, &why) != 0 ||
 	    check_captured(f, p, &why) != 0)
 		return why.id == ERR_NONE ? postpone(ret, &why, e) :

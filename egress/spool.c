@@ -79,7 +79,7 @@ spool_close(struct spool *s)
 static int
 fill(int fd, struct slice header)
 {
-	unsigned char h[8] = "VSP2", none[4] = { 0 };
+	unsigned char h[8] = "VSP3", none[4] = { 0 };
 
 	put32(h + 4, header.len);
 	if (posix_fallocate(fd, 0, BODY_AT + 4 + ROOM) != 0 ||
@@ -144,7 +144,7 @@ read_at(int fd, size_t n, off_t at, struct buf *ret)
 
 int
 spool_read(struct spool *s, const struct id *attempt, struct buf *ret_header,
-    struct buf *ret_blob, struct err *e)
+    struct buf *ret_blob, unsigned *ret_format, struct err *e)
 {
 	char name[64];
 	unsigned char h[8], n[4];
@@ -154,10 +154,12 @@ spool_read(struct spool *s, const struct id *attempt, struct buf *ret_header,
 	if ((fd = openat(s->dir, name, O_RDONLY | O_CLOEXEC)) < 0)
 		return errno == ENOENT ? err_set(e, V_NOT_FOUND, "no spool file") :
 		    err_errno(e, "spool");
-	if (pread(fd, h, sizeof h, 0) != sizeof h || memcmp(h, "VSP2", 4) != 0 ||
+	if (pread(fd, h, sizeof h, 0) != sizeof h || memcmp(h, "VSP", 3) != 0 ||
+	    (h[3] != '2' && h[3] != '3') ||
 	    get32(h + 4) > BODY_AT - 8 || pread(fd, n, sizeof n, BODY_AT) != sizeof n ||
 	    get32(n) > ROOM)
 		return err_set(e, V_CORRUPT, "a spool file is damaged");
+	*ret_format = h[3] - '0';
 	if (read_at(fd, get32(h + 4), sizeof h, ret_header) != 0 ||
 	    read_at(fd, get32(n), BODY_AT + 4, ret_blob) != 0)
 		return err_set(e, V_CORRUPT, "a spool file is cut off");

@@ -97,7 +97,7 @@ load(const char *path, struct answer *x)
 {
 	static const char *const keys[] = { "asked", "status", "type", "basis", "access_token",
 		"refresh_token", "token_type", "scope", "expires_in", "expires_at", "refresh_expires_in",
-		"captured", "callback", "api_base", "account", "strayed", "error", "phase",
+		"captured", "callback", "variables", "api_base", "account", "strayed", "error", "phase",
 		"provider_code", "client_auth", "skew", "retry_after", NULL };
 	const char *name = path + strlen(ANSWERS) + 1, *key;
 	struct err e = { 0 };
@@ -231,7 +231,8 @@ check_grant(const struct answer *x, const struct connector *c)
 	struct slice body = { x->body.p, x->body.len };
 	struct facts f = { .asked = asked_of(x), .connector = c, .client_auth = c->client_auth };
 	struct exchange_result res = { 0 };
-	struct ex_vars callback = { 0 };
+	struct ex_vars callback = { 0 }, vars = { 0 };
+	char token_url[EX_URL] = "";
 	struct reply r = { 0 };
 	struct err e = { 0 };
 	bool read = reply_parse(body, x->a.content_type, c, &r, &e) == 0;
@@ -239,7 +240,10 @@ check_grant(const struct answer *x, const struct connector *c)
 	if (*want(x, "client_auth") != '\0')
 		T_OK(client_auth_parse(want(x, "client_auth"), &f.client_auth));
 	vars_of(json_object_get(x->expect, "callback"), &callback);
-	capture_callback(&callback, c, &r);
+	vars_of(json_object_get(x->expect, "variables"), &vars);
+	if (callback.n > 0 && connector_expand(c, c->token_url, &vars, token_url, sizeof token_url, &e) != 0)
+		fail_msg("%s: %s", x->name, e.text);
+	capture_callback(&callback, c, token_url, &r);
 	diagnose(&f, &x->a, read ? &r : NULL, &res);
 	check_error(x, &res.err);
 	if (res.err.code == 0)

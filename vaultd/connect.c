@@ -52,7 +52,8 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 		return revoke_take_answer(v, ch, &a->res, &a->intent, e);
 	if (rc != 0)
 		return e->code;
-	if (a->res.phase == PHASE_ANSWERED && refresh_same_account(&c, &a->res, &a->res.err) == 0) {
+	if (a->res.phase == PHASE_ANSWERED && refresh_same_account(v, &c, &a->res,
+	    &a->res.err) == 0) {
 		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)
 			return e->code;
 	} else if (c.state == CONN_PENDING && a->res.phase == PHASE_REJECTED &&
@@ -140,8 +141,8 @@ load(struct attempt *a, const struct pending *p, struct err *e)
 
 int
 connect_exchange(struct vault *v, const struct pending *p, struct secret *code,
-    const char *iss, void (*done)(void *arg, int rc, const struct err *e), void *arg,
-    struct err *e)
+    const char *iss, const struct ex_vars *parameters, void (*done)(void *arg, int rc, const struct err *e),
+    void *arg, struct err *e)
 {
 	struct attempt *a;
 
@@ -156,6 +157,7 @@ connect_exchange(struct vault *v, const struct pending *p, struct secret *code,
 	}
 	a->ex.code = secret_take(code);
 	snprintf(a->ex.iss, sizeof a->ex.iss, "%s", iss == NULL ? "" : iss);
+	a->ex.parameters = *parameters;
 	a->session_done = done;
 	a->arg = arg;
 	attempt_start(a);

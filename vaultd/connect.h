@@ -13,7 +13,7 @@ void connect_recover(struct attempt *a);
  * begun. */
 void connect_expire(struct vault *v, const struct id *pending);
 
-/* Exchanges CODE (moved from). DONE on the loop after the commit, RC 0 or the diagnosis. */
+/* Exchanges CODE (moved from), with what is captured of the redirect's PARAMETERS. DONE on the loop after the commit, RC 0 or the diagnosis. */
 int connect_exchange(struct vault *v, const struct pending *p, struct secret *code,
-    const char *iss, void (*done)(void *arg, int rc, const struct err *e), void *arg,
-    struct err *e);
+    const char *iss, const struct ex_vars *parameters, void (*done)(void *arg, int rc, const struct err *e),
+    void *arg, struct err *e);

@@ -15,6 +15,7 @@
 
 #define TEN_YEARS	(10LL * 365 * 86400)
 #define STR_MAX		4096
+#define TEXTS_MAX	32
 
 #define at(base, off, type) ((type *)(void *)((char *)(base) + (off)))
 
@@ -194,6 +195,24 @@ decode_map(const struct field *f, json_t *v, void *args, struct err *e)
 }
 
 static int
+decode_texts(const struct field *f, json_t *v, void *args, struct err *e)
+{
+	const char *key;
+	struct slice s;
+	json_t *item;
+
+	if (!json_is_object(v))
+		return invalid(e, f->name, "must be an object of strings");
+	if (json_object_size(v) > TEXTS_MAX)
+		return invalid(e, f->name, "has too many members");
+	json_object_foreach(v, key, item)
+		if (text_of(f, item, &s, e) != 0)
+			return e->code;
+	*at(args, f->offset, const json_t *) = v;
+	return 0;
+}
+
+static int
 decode_id(const struct field *f, const json_t *v, void *args, struct err *e)
 {
 	if (!json_is_string(v) ||
@@ -221,6 +240,8 @@ decode_one(const struct field *f, json_t *v, void *args, struct err *e)
 		return decode_strings(f, v, args, e);
 	case F_MAP:
 		return decode_map(f, v, args, e);
+	case F_TEXTS:
+		return decode_texts(f, v, args, e);
 	case F_YESNO:
 		if (!json_is_boolean(v))
 			return invalid(e, f->name, "must be true or false");

@@ -193,6 +193,16 @@ set_check(struct request *r, json_t *o, const struct connection *c)
 	    c->check_cause == ERR_NONE ? "" : err_row(c->check_cause)->advice);
 }
 
+static json_t *
+vars_json(const struct ex_vars *v)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < v->n; i++)
+		set(o, v->v[i].name, v->v[i].value);
+	return o;
+}
+
 json_t *
 object_connection_json(struct request *r, const struct target *t)
 {
@@ -224,6 +234,7 @@ object_connection_json(struct request *r, const struct target *t)
 	set_or_null(o, "account", c->account);
 	json_object_set_new(o, "is_default", json_boolean(default_is(r->vault, c)));
 	set_or_null(o, "api_base", c->api_base);
+	json_object_set_new(o, "captured", vars_json(&c->captured));
 	set_or_null(o, "description", c->description);
 	set(o, "account_class", object_account_class(c->account_class));
 	set_scopes(o, c);
@@ -265,12 +276,10 @@ words(const char *text)
 json_t *
 object_app_json(const struct app *a, uint64_t generation)
 {
-	json_t *o = json_object(), *vars = json_object();
+	json_t *o = json_object();
 	char id[ID_TEXT];
 
 	id_text(&a->id, id);
-	for (size_t i = 0; i < a->vars.n; i++)
-		set(vars, a->vars.v[i].name, a->vars.v[i].value);
 	set(o, "id", id);
 	set(o, "name", a->name);
 	set(o, "connector", a->connector);
@@ -279,7 +288,7 @@ object_app_json(const struct app *a, uint64_t generation)
 	set(o, "client_auth", a->client_auth);
 	set(o, "redirect_uri", a->redirect_uri);
 	json_object_set_new(o, "scopes", words(a->scope));
-	json_object_set_new(o, "variables", vars);
+	json_object_set_new(o, "variables", vars_json(&a->vars));
 	set(o, "authorization_url", a->authorization_url);
 	set(o, "token_url", a->token_url);
 	set_or_null(o, "issuer", a->issuer);

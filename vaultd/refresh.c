@@ -113,6 +113,22 @@ store_grant(struct vault *v, struct changes *ch, const struct connection *c,
 	return object_put_grant(v, ch, &g, generation, e);
 }
 
+/* What is told anew takes the place of the old; what a refresh does not tell stays. */
+static void
+keep_captured(struct ex_vars *kept, const struct ex_vars *told)
+{
+	for (size_t i = 0; i < told->n; i++) {
+		size_t k = 0;
+
+		while (k < kept->n && strcmp(kept->v[k].name, told->v[i].name) != 0)
+			k++;
+		if (told->v[i].value[0] == '\0' || k == EX_VARS)
+			continue;
+		kept->v[k] = told->v[i];
+		kept->n += k == kept->n;
+	}
+}
+
 static void
 note_result(struct connection *c, const struct exchange_result *res, enum exchange_kind kind)
 {
@@ -130,15 +146,41 @@ note_result(struct connection *c, const struct exchange_result *res, enum exchan
 		snprintf(c->scope, sizeof c->scope, "%s", res->scope);
 	if (res->account[0] != '\0')
 		snprintf(c->account, sizeof c->account, "%s", res->account);
+	keep_captured(&c->captured, &res->captured);
 	if (res->api_base[0] != '\0')
 		snprintf(c->api_base, sizeof c->api_base, "%.*s", (int)sizeof c->api_base - 1,
 		    res->api_base);
 }
 
+/* Ids that the provider tells (realmId, workspace) are a part of whose it is. */
+static int
+same_ids(const struct vault *v, const struct connection *c, const struct exchange_result *res,
+    struct err *e)
+{
+	const struct connector *k = catalogue_pinned(&v->catalogue, c->connector, c->connector_version);
+
+	for (size_t i = 0; k != NULL && i < k->ncapture; i++) {
+		const char *was = ex_var(&c->captured, k->capture[i].name);
+		const char *is = ex_var(&res->captured, k->capture[i].name);
+
+		if (k->capture[i].type != CAPTURE_ID || was == NULL || is == NULL || strcmp(was, is) == 0)
+			continue;
+		err_name(e, ERR_ACCOUNT_MISMATCH, "this connection belongs to %.60s '%.100s', and the "
+		    "sign-in was with '%.100s'", k->capture[i].name, was, is);
+		err_detail(e, "expected", "%s", was);
+		err_detail(e, "got", "%s", is);
+		return e->code;
+	}
+	return 0;
+}
+
 /* An account that changes silently on reconnect is refused, and so is one that nobody can tell. */
 int
-refresh_same_account(const struct connection *c, const struct exchange_result *res, struct err *e)
+refresh_same_account(const struct vault *v, const struct connection *c,
+    const struct exchange_result *res, struct err *e)
 {
+	if (same_ids(v, c, res, e) != 0)
+		return e->code;
 	if (c->account[0] == '\0' || strcmp(c->account, res->account) == 0)
 		return 0;
 	if (res->account[0] == '\0')

@@ -56,5 +56,5 @@ int refresh_store_result(struct vault *v, struct changes *ch, struct connection 
     const struct exchange_result *res, const struct intent *in, struct err *e);
 /* Of a reconnect: is it the account C belongs to? Errors: ERR_ACCOUNT_MISMATCH, also when nobody
  * can tell. */
-int refresh_same_account(const struct connection *c, const struct exchange_result *res,
-    struct err *e);
+int refresh_same_account(const struct vault *v, const struct connection *c,
+    const struct exchange_result *res, struct err *e);

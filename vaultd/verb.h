@@ -29,6 +29,7 @@ enum field_type {
 			   required one is not empty */
 	F_STRINGS,	/* struct strings */
 	F_MAP,		/* struct ex_vars: object of strings */
+	F_TEXTS,	/* const json_t *: object of strings, borrowed; at most 32 */
 	F_SECRETS,	/* struct ex_secrets: object of strings, moved as F_SECRET is */
 };
 

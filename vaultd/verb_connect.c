@@ -314,6 +314,7 @@ const struct verb verb_connection_reconnect = {
 struct finish_args {
 	const char	*state, *iss, *error, *error_description;
 	struct secret	 code;
+	const json_t	*parameters;
 	/* found */
 	struct pending	 p;
 	struct app	 app;
@@ -328,6 +329,7 @@ static const struct field finish_fields[] = {
 	{ "error", F_STR, offsetof(struct finish_args, error), false, 200 },
 	{ "error_description", F_STR, offsetof(struct finish_args, error_description), false,
 	    0 },
+	{ "parameters", F_TEXTS, offsetof(struct finish_args, parameters), false, 2047 },
 	{ 0 },
 };
 
@@ -430,6 +432,48 @@ forget_session(struct request *r, const struct finish_args *a)
 	r->keeps_changes = true;
 }
 
+/* Of the redirect's other parameters what the connector captures; the rest is nobody's. */
+static int
+wanted_parameters(struct request *r, const struct finish_args *a, struct ex_vars *ret, struct err *e)
+{
+	const struct connector *k = catalogue_pinned(&r->vault->catalogue, a->app.connector,
+	    a->app.connector_version);
+
+	ret->n = 0;
+	for (size_t i = 0; k != NULL && i < k->ncapture; i++) {
+		const char *name = connector_callback_name(&k->capture[i]);
+		const char *v = name == NULL ? NULL :
+		    json_string_value(json_object_get(a->parameters, name));
+
+		if (v == NULL)
+			continue;
+		if (strlen(name) >= sizeof ret->v->name || strlen(v) >= sizeof ret->v->value) {
+			err_name(e, ERR_INVALID_PARAMETER, "parameter '%.60s' of the redirect is too long",
+			    name);
+			err_detail(e, "parameter", "parameters");
+			return e->code;
+		}
+		strcpy(ret->v[ret->n].name, name);
+		strcpy(ret->v[ret->n++].value, v);
+	}
+	return 0;
+}
+
+/* What the API's address is made of, and did not come. */
+static void
+warn_of_captures(struct request *r, const struct finish_args *a, json_t *warnings)
+{
+	const struct connector *k = catalogue_pinned(&r->vault->catalogue, a->app.connector,
+	    a->app.connector_version);
+
+	for (size_t i = 0; k != NULL && i < k->ncapture; i++)
+		if (k->capture[i].type != CAPTURE_TEXT &&
+		    ex_var(&a->t.c.captured, k->capture[i].name) == NULL)
+			json_array_append_new(warnings, json_sprintf("the provider did not say '%s'%s",
+			    k->capture[i].path, k->capture[i].from_callback ?
+			    " in the redirect: hand in all of its address" : " in its answer"));
+}
+
 static void
 add_warnings(struct request *r, const struct finish_args *a, json_t *warnings)
 {
@@ -442,6 +486,7 @@ add_warnings(struct request *r, const struct finish_args *a, json_t *warnings)
 	if (strcmp(a->t.c.scope, a->p.scope) != 0 && a->t.c.scope[0] != '\0')
 		json_array_append_new(warnings, json_sprintf("scopes asked for: %s; granted: %s",
 		    a->p.scope, a->t.c.scope));
+	warn_of_captures(r, a, warnings);
 }
 
 static void
@@ -481,6 +526,7 @@ static int
 finish_run(struct request *r, struct err *e)
 {
 	struct finish_args *a = r->args;
+	struct ex_vars parameters;
 
 	/* What runs will be answered, and its answer needs the session and the connection. */
 	if (attempt_find(r->vault, &a->p.connection) != NULL)
@@ -499,8 +545,10 @@ finish_run(struct request *r, struct err *e)
 		err_detail(e, "parameter", "code");
 		return e->code;
 	}
+	if (wanted_parameters(r, a, &parameters, e) != 0)
+		return e->code;
 	request_defer(r);
-	if (connect_exchange(r->vault, &a->p, &a->code, a->iss, exchanged, r, e) != 0)
+	if (connect_exchange(r->vault, &a->p, &a->code, a->iss, &parameters, exchanged, r, e) != 0)
 		return e->code;
 	return REQUEST_WAIT;
 }

@@ -333,7 +333,7 @@ store_again(struct request *r, const struct exchange_result *res, struct err *e)
 	if (generation != a->t.generation)
 		return err_name(e, ERR_CONFLICT, "the connection was changed meanwhile: its secrets are "
 		    "as they were");
-	if (refresh_same_account(&c, res, e) != 0 ||
+	if (refresh_same_account(r->vault, &c, res, e) != 0 ||
 	    refresh_store_result(r->vault, &r->changes, &c, res, &a->in, e) != 0)
 		return e->code;
 	r->after = replaced;

@@ -43,6 +43,11 @@ check(const struct redirected *r)
 	ENDS(r->iss);
 	ENDS(r->error);
 	ENDS(r->description);
+	must(r->nmore <= REDIRECTED_MORE);
+	for (size_t i = 0; i < r->nmore; i++) {
+		ENDS(r->more[i].name);
+		ENDS(r->more[i].value);
+	}
 	must(r->state[0] != '\0' && (r->code[0] != '\0' || r->error[0] != '\0'));
 }
 

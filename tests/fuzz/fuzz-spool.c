@@ -96,7 +96,7 @@ make_file(const uint8_t *p, size_t n, bool whole)
 {
 	AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t header = whole && n > 1 ? p[0] : 0, at = whole && n > 1;
-	unsigned char h[8] = { 'V', 'S', 'P', '1' }, len[4] = { 0 };
+	unsigned char h[8] = { 'V', 'S', 'P', '3' }, len[4] = { 0 };
 
 	must(fd >= 0);
 	if (!whole) {
@@ -119,11 +119,12 @@ static void
 keep_again(struct flight *f, const struct http_answer *a, const struct buf *was)
 {
 	AUTO(buf) header = { 0 }, blob = { 0 };
+	unsigned format;
 	struct err e;
 
 	must(flight_reserve(f, &e) == 0);
 	must(flight_keep(&x, f, a));
-	must(spool_read(x.spool, &attempt, &header, &blob, &e) == 0);
+	must(spool_read(x.spool, &attempt, &header, &blob, &format, &e) == 0);
 	must(blob.len == was->len && memcmp(blob.p, was->p, was->len) == 0);
 }
 
@@ -134,19 +135,21 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct http_answer a = { 0 };
 	struct job j = { 0 };
 	struct flight *f;
+	unsigned format;
 	struct err e;
 
 	if (n == 0 || n > 60000)
 		return 0;
 	make_file(p + 1, n - 1, p[0] % 2 == 1);
-	if (spool_read(x.spool, &attempt, &header, &blob, &e) != 0) {
+	if (spool_read(x.spool, &attempt, &header, &blob, &format, &e) != 0) {
 		must(e.code == V_CORRUPT);
 		return 0;
 	}
 	f = flight_new(&j);
 	f->attempt = attempt;
 	sha256(buf_slice(&header), print);
-	if (flight_open(&x, f, buf_slice(&header), buf_slice(&blob), &a, &e) == 0)
+	if (flight_open(&x, f, buf_slice(&header), buf_slice(&blob), format, &a, &e) == 0 &&
+	    format == 3)
 		keep_again(f, &a, &blob);
 	http_answer_done(&a);
 	j.done_state(j.state);

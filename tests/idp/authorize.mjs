@@ -1,9 +1,9 @@
 // Plays the person in front of the browser: opens an authorization URL, signs in, consents,
 // and follows the redirect to the end.
 //
-//   NODE_EXTRA_CA_CERTS=ca.pem node authorize.mjs URL [--user NAME --password WORD] [--deny] [--print]
+//   NODE_EXTRA_CA_CERTS=ca.pem node authorize.mjs URL [--user NAME --password WORD] [--deny] [--print] [--add PARAMETERS]
 //
-// --print: prints the redirect URL instead of following it.
+// --print: prints the redirect URL instead of following it. --add: with more parameters at its end.
 const args = process.argv.slice(2);
 const option = (name, other) => (args.includes(`--${name}`) ? args[args.indexOf(`--${name}`) + 1] : other);
 const cookies = new Map();
@@ -74,6 +74,7 @@ async function load(end) {
 
 try {
 	const end = await sit();
+	for (const [k, v] of new URLSearchParams(option('add', ''))) end.searchParams.append(k, v);
 	if (args.includes('--print')) console.log(end.href);
 	else await load(end);
 } catch (e) { console.error(String(e.cause || e.message || e)); process.exit(1); }

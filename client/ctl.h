@@ -74,6 +74,11 @@ int ctl_complete(struct ctl *c, int argc, char **argv);
 int ctl_check_policy(struct ctl *c);
 int ctl_check_connectors(struct ctl *c);
 
+/* How the sign-in of BEGUN, an answer of Begin or Reconnect with a user_code, ended; it is told what
+ * to do on the other device, and waits at most SECONDS. FAILED: the error is in C. ctl_device.c */
+enum device_end { DEVICE_SIGNED_IN, DEVICE_FAILED, DEVICE_TIMED_OUT, DEVICE_STOPPED };
+enum device_end ctl_device(struct ctl *c, const json_t *begun, int seconds);
+
 /* The option's value, "" for a flag that was given, NULL when not; the I-th of a
  * repeatable one. */
 const char *ctl_option(const struct ctl *c, const char *name);

@@ -92,7 +92,7 @@ no_answer(struct ctl *c, enum callback_end end, const char *redirect_uri)
 		[CALLBACK_INTERRUPTED] = "interrupted; nothing was connected",
 	};
 
-	if (end == CALLBACK_TIMEOUT)
+	if (end == CALLBACK_TIMEOUT && redirect_uri != NULL)
 		ctl_own_error(c, said[end], "If the sign-in page complained about the redirect URI, "
 		    "register exactly this one in the OAuth app, then start again: %s", redirect_uri);
 	else
@@ -204,12 +204,18 @@ struct sign_in {
 	struct callback	 cb;
 };
 
+static bool
+is_device(const struct sign_in *s)
+{
+	return json_object_get(s->begun, "user_code") != NULL;
+}
+
 static void
 begin(struct ctl *c, struct sign_in *s)
 {
 	json_decref(s->begun);
 	s->begun = ctl_call(c, s->method, json_incref(s->parameters));
-	if (s->begun != NULL)
+	if (s->begun != NULL && !is_device(s))
 		callback_open(&s->cb, ctl_text(s->begun, "redirect_uri"),
 		    ctl_text(s->begun, "authorization_url"), ctl_option(c, "paste") != NULL);
 }
@@ -255,6 +261,31 @@ wait_for_it(struct ctl *c, struct sign_in *s, int seconds)
 	return rc;
 }
 
+static int
+device(struct ctl *c, struct sign_in *s, int seconds)
+{
+	const char *connection = ctl_text(s->begun, "connection");
+	enum device_end end = ctl_device(c, s->begun, seconds);
+	json_t *r;
+
+	if (end == DEVICE_SIGNED_IN) {
+		r = ctl_call(c, "vaultd.Connections.Show",
+		    json_pack("{s:s}", "connection", connection));
+		if (r == NULL)
+			return c->status;
+		print_connected(c, r);
+		json_decref(r);
+		return EX_OK;
+	}
+	if (end == DEVICE_FAILED) {
+		ctl_print_error(c);
+		return c->status;
+	}
+	if (s->fresh)
+		forget(c, connection);
+	return no_answer(c, end == DEVICE_STOPPED ? CALLBACK_INTERRUPTED : CALLBACK_TIMEOUT, NULL);
+}
+
 /* PARAMETERS is taken. */
 static int
 sign_in(struct ctl *c, const char *method, json_t *parameters, bool fresh)
@@ -269,7 +300,9 @@ sign_in(struct ctl *c, const char *method, json_t *parameters, bool fresh)
 	}
 	if (s.begun != NULL) {
 		seconds = (int)json_integer_value(json_object_get(s.begun, "expires_in"));
-		rc = wait_for_it(c, &s, timeout > 0 && timeout < seconds ? (int)timeout : seconds);
+		if (timeout > 0 && timeout < seconds)
+			seconds = (int)timeout;
+		rc = is_device(&s) ? device(c, &s, seconds) : wait_for_it(c, &s, seconds);
 	} else if (rc == 0) {
 		rc = c->status;
 	}
@@ -287,6 +320,7 @@ connect_new(struct ctl *c)
 	ctl_set(p, "folder", ctl_option(c, "folder"));
 	ctl_set(p, "name", ctl_option(c, "name"));
 	ctl_set(p, "app", ctl_option(c, "app"));
+	ctl_set(p, "auth_type", ctl_option(c, "auth-type"));
 	for (int i = 0; (s = ctl_option_at(c, "scope", i)) != NULL; i++)
 		json_array_append_new(scopes, json_string(s));
 	if (json_array_size(scopes) > 0)
@@ -308,11 +342,12 @@ reconnect(struct ctl *c)
 	"  --timeout SECONDS    stop waiting sooner than the vault does\n"
 
 const struct command commands_connect[] = {
-	{ "connect", "CONNECTOR", 1, 1, "folder= name= app= scope=* no-browser paste timeout=",
-	    "connect an account, by signing in with a browser",
+	{ "connect", "CONNECTOR", 1, 1, "folder= name= app= auth-type= scope=* no-browser paste timeout=",
+	    "connect an account, by signing in with a browser, here or elsewhere",
 	    "  --folder FOLDER      where; default your own workspace\n"
 	    "  --name NAME          default the connector's id\n"
 	    "  --app APP            an OAuth app; default the one the policy names\n"
+	    "  --auth-type TYPE     oauth2_device: sign in on another device\n"
 	    "  --scope SCOPE        instead of the default ones; repeat it\n" FLOW_HELP "\n"
 	    "  vaultctl connect github --name work\n", connect_new },
 	{ "connection reconnect", "CONNECTION", 1, 1, "no-browser paste timeout=",

@@ -135,6 +135,7 @@ ctl_exit_of(const struct vaultd_error *e)
 		{ "ConnectionDisabled", EX_DENIED }, { "Immutable", EX_USE },
 		{ "IntervalRange", EX_USE },
 		{ "UserDenied", EX_ABORTED }, { "SessionExpired", EX_ABORTED },
+		{ "DeviceCodeExpired", EX_ABORTED },
 		{ "InvalidParameter", EX_USE }, { "NameInvalid", EX_USE },
 	};
 

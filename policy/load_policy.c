@@ -158,6 +158,16 @@ check_connector(struct loader *l, const char *ptr, const char *id)
 	    how->nconnectors);
 }
 
+/* Bring-your-own is for the grants of OAuth. */
+static bool
+any_needs_app(unsigned types)
+{
+	for (unsigned t = 1; t < AUTH_TYPE_END; t <<= 1)
+		if (types & t && auth_type_flags(t) & AUTH_NEEDS_APP)
+			return true;
+	return false;
+}
+
 static void
 read_connector(struct loader *l, const char *ptr, const char *id, json_t *o,
     struct connector_rules *c)
@@ -179,10 +189,9 @@ read_connector(struct loader *l, const char *ptr, const char *id, json_t *o,
 		read_auth_types(l, load_join(at, sizeof at, ptr, "auth_types"), v, c);
 	if ((v = json_object_get(o, "byoa")) == NULL)
 		return;
-	/* Bring-your-own belongs to the authorization code grant. */
-	if (c->auth_types != 0 && !(c->auth_types & AUTH_OAUTH2_CODE))
-		load_bad_in(l, ptr, "byoa", true, "`byoa` without oauth2_code in `auth_types` has "
-		    "no effect");
+	if (c->auth_types != 0 && !any_needs_app(c->auth_types))
+		load_bad_in(l, ptr, "byoa", true, "`byoa` without a type in `auth_types` that needs an "
+		    "OAuth app has no effect");
 	else
 		read_byoa(l, load_join(at, sizeof at, ptr, "byoa"), v, c);
 }

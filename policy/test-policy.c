@@ -260,7 +260,7 @@ TEST(mistakes_say_where_and_what)
 		{ "{\"policies\": {\"a\": {\"connectors\": {\"github\": {\"auth_types\": []}}}}}",
 		    "disable the connector instead" },
 		{ "{\"policies\": {\"a\": {\"connectors\": {\"github\": {\"auth_types\": [\"pat\"],"
-		    "\"byoa\": {}}}}}}", "`byoa` without oauth2_code" },
+		    "\"byoa\": {}}}}}}", "`byoa` without a type" },
 		{ "{\"policies\": {\"a\": {\"shared\": {\"folder_create\": \"no\"}}}}",
 		    "expected allow or deny" },
 		{ "{\"assign\": {\"tenant\": \"x\"}}", "p.json:1:23: expected the name of a policy" },

@@ -1,7 +1,7 @@
 /*
  * connect.c - the exchange of an authorization code, in the same order as a refresh, and the end
- * of sessions that nobody finished. The verbs are in verb_connect.c, the session's record is
- * session.c's.
+ * of sessions that nobody finished. The verbs are in verb_connect.c and verb_finish.c, the session's
+ * record is session.c's, devices are device.c's.
  */
 #include "vaultd/connect.h"
 
@@ -14,6 +14,7 @@
 #include "common/role.h"
 #include "vaultd/audit_line.h"
 #include "vaultd/dek_cache.h"
+#include "vaultd/device.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
 #include "vaultd/refresh_rules.h"
@@ -101,6 +102,10 @@ committed(struct attempt *a, int rc, const struct err *e)
 void
 connect_recover(struct attempt *a)
 {
+	if (a->intent.kind == EX_DEVICE) {
+		device_recover(a);
+		return;
+	}
 	a->done = finished;
 	a->rebuild = rebuild_or_keep;
 	a->committed = committed;
@@ -108,8 +113,8 @@ connect_recover(struct attempt *a)
 
 /* ---- the exchange's start */
 
-static int
-load(struct attempt *a, const struct pending *p, struct err *e)
+int
+connect_load(struct attempt *a, const struct pending *p, struct err *e)
 {
 	struct vault *v = a->vault;
 	AUTO(app) app = { 0 };
@@ -151,7 +156,7 @@ connect_exchange(struct vault *v, const struct pending *p, struct secret *code,
 	if ((a = attempt_new(v, EX_CODE)) == NULL)
 		return err_set(e, V_LIMIT, "out of memory");
 	connect_recover(a);
-	if (load(a, p, e) != 0) {
+	if (connect_load(a, p, e) != 0) {
 		attempt_abandon(a);
 		return e->code;
 	}
@@ -172,17 +177,23 @@ connect_expire(struct vault *v, const struct id *id)
 	AUTO(pending) p = { 0 };
 	struct job *j;
 	struct err e = { 0 };
+	bool waits;
+	int rc;
 
 	if (session_load(v, id, &p, &e) != 0 || attempt_find(v, &p.connection) != NULL)
 		return;
 	if (p.expires > clock_s(&v->clock) || (j = calloc(1, sizeof *j)) == NULL)
 		return;
-	if (session_forget(v, &p, &j->changes, &e) != 0) {
+	waits = p.over == SESSION_WAITS;
+	rc = waits && p.kind == EX_DEVICE ?
+	    device_expire(v, &p, &j->changes, &e) : session_forget(v, &p, &j->changes, &e);
+	if (rc != 0) {
 		log_error("a sign-in that nobody finished cannot be removed: %s", e.text);
 		job_free(j);
 		return;
 	}
-	audit_line_system(&j->line, v, "session.expired", NULL, &p.connection, NULL);
+	if (waits)
+		audit_line_system(&j->line, v, "session.expired", NULL, &p.connection, NULL);
 	j->has_changes = true;
 	j->done = job_free;
 	journal_submit(v->journal, j);

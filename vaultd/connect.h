@@ -9,6 +9,9 @@
 /* Sets A's callbacks for a code exchange that was open at the last stop. */
 void connect_recover(struct attempt *a);
 
+/* The OAuth app, what is sealed with session P, and the versions to be, into A, which is new. */
+int connect_load(struct attempt *a, const struct pending *p, struct err *e);
+
 /* The session PENDING was never finished: removes it, and a connection that was only
  * begun. */
 void connect_expire(struct vault *v, const struct id *pending);

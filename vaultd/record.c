@@ -10,6 +10,7 @@
 #include "vaultd/record_part.h"
 
 #define FORMAT 1
+#define PENDING_FORMAT 2
 
 /* ---- tags */
 
@@ -190,7 +191,7 @@ pending_encode(const struct pending *r, struct buf *out, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 
-	msg_put_u8(&m, FORMAT);
+	msg_put_u8(&m, PENDING_FORMAT);
 	msg_put_id(&m, &r->id);
 	msg_put_id(&m, &r->connection);
 	msg_put_id(&m, &r->app);
@@ -204,15 +205,43 @@ pending_encode(const struct pending *r, struct buf *out, struct err *e)
 	record_put_time(&m, r->expires);
 	msg_put_slice(&m, buf_slice(&r->blob));
 	msg_put_slice(&m, buf_slice(&r->wrap));
+	msg_put_u8(&m, r->kind);
+	msg_put_str(&m, r->user_code);
+	msg_put_str(&m, r->verification_uri);
+	msg_put_str(&m, r->verification_uri_complete);
+	msg_put_u32(&m, r->interval_s);
+	record_put_time(&m, r->next_poll);
+	msg_put_u8(&m, r->lost);
+	msg_put_u8(&m, r->over);
+	msg_put_u16(&m, (uint16_t)r->cause);
+	msg_put_str(&m, r->cause_text);
 	return record_encoded(&m, out, e);
+}
+
+static void
+get_device(struct msg *m, struct pending *ret)
+{
+	ret->kind = msg_get_u8(m);
+	msg_get_str(m, ret->user_code, sizeof ret->user_code);
+	msg_get_str(m, ret->verification_uri, sizeof ret->verification_uri);
+	msg_get_str(m, ret->verification_uri_complete, sizeof ret->verification_uri_complete);
+	ret->interval_s = msg_get_u32(m);
+	ret->next_poll = record_get_time(m);
+	ret->lost = msg_get_u8(m) != 0;
+	ret->over = msg_get_u8(m);
+	ret->cause = msg_get_u16(m);
+	msg_get_str(m, ret->cause_text, sizeof ret->cause_text);
+	if ((ret->kind != EX_CODE && ret->kind != EX_DEVICE) || ret->over > SESSION_FAILED ||
+	    ret->cause >= ERR_MAX)
+		m->failed = true;
 }
 
 int
 pending_decode(struct slice in, struct pending *ret, struct err *e)
 {
 	struct msg m;
+	unsigned format = record_start(&m, in, PENDING_FORMAT);
 
-	record_start(&m, in, FORMAT);
 	ret->id = msg_get_id(&m);
 	ret->connection = msg_get_id(&m);
 	ret->app = msg_get_id(&m);
@@ -226,6 +255,10 @@ pending_decode(struct slice in, struct pending *ret, struct err *e)
 	ret->expires = record_get_time(&m);
 	record_get_buf(&m, &ret->blob);
 	record_get_buf(&m, &ret->wrap);
+	ret->kind = EX_CODE;
+	ret->over = SESSION_WAITS;
+	if (format >= 2)
+		get_device(&m, ret);
 	if (msg_end(&m, "session record", e) == 0)
 		return 0;
 	pending_done(ret);

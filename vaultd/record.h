@@ -172,9 +172,21 @@ struct pending {
 	char		name[NAME_MAX_LEN + 1];
 	char		redirect_uri[EX_URL];
 	char		scope[EX_SCOPE];
-	int64_t		expires;		/* unix s */
-	struct buf	blob, wrap;		/* the verifier */
+	int64_t		expires;		/* unix s; of one that is over: until when it is kept */
+	struct buf	blob, wrap;		/* the verifier; DEVICE: the device code */
+	/* since format 2 */
+	uint8_t		kind;			/* enum exchange_kind: CODE, DEVICE */
+	/* DEVICE */
+	char		user_code[64];
+	char		verification_uri[EX_URL], verification_uri_complete[EX_URL];
+	uint32_t	interval_s;		/* between two questions */
+	int64_t		next_poll;		/* unix s */
+	bool		lost;			/* an answer was lost, and may have held the tokens */
+	uint8_t		over;			/* enum session_over */
+	unsigned	cause;			/* FAILED: enum err_id */
+	char		cause_text[160];	/* redacted */
 };
+enum session_over { SESSION_WAITS, SESSION_SIGNED_IN, SESSION_FAILED };
 void pending_done(struct pending *p);
 
 /* A request to egress that may change a grant; durable before it is sent. */

@@ -18,6 +18,7 @@
 #include "vaultd/attempt.h"
 #include "vaultd/check.h"
 #include "vaultd/connect.h"
+#include "vaultd/device.h"
 #include "vaultd/introspect.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
@@ -32,7 +33,8 @@
 #define HOUR_MS		3600000
 #define LONGEST_MS	60000	/* a timer that suspend held back: look at least this often */
 
-/* u64 ms | id | the kind of a warning or a check, which must not stand in the place of a refresh. */
+/* u64 ms | id | the kind of a warning, a check or a poll, which must not stand in the place of what
+ * else is due of the same record. */
 #define DUE_KEY		25
 
 struct schedule {
@@ -101,6 +103,12 @@ schedule_holds_answer(const struct schedule *s)
 	return false;
 }
 
+static bool
+is_beside(enum due_kind kind)
+{
+	return kind == DUE_WARN || kind == DUE_CHECK || kind == DUE_POLL;
+}
+
 static struct slice
 due_key(int64_t unix_ms, const struct id *id, enum due_kind kind, unsigned char key[DUE_KEY])
 {
@@ -108,7 +116,7 @@ due_key(int64_t unix_ms, const struct id *id, enum due_kind kind, unsigned char 
 		key[i] = (unsigned char)((uint64_t)unix_ms >> 8 * (7 - i));
 	memcpy(key + 8, id->b, sizeof id->b);
 	key[24] = (unsigned char)kind;
-	return (struct slice){ key, kind == DUE_WARN || kind == DUE_CHECK ? DUE_KEY : DUE_KEY - 1 };
+	return (struct slice){ key, is_beside(kind) ? DUE_KEY : DUE_KEY - 1 };
 }
 
 void
@@ -188,6 +196,8 @@ moved(struct job *j)
 			app_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_CHECK)
 			check_due(v, &t->due[i].id);
+		else if (t->due[i].kind == DUE_POLL)
+			device_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_REVOKE)
 			revoke_due(v, &t->due[i].id);
 		else if (t->due[i].kind == DUE_REFRESH)
@@ -215,6 +225,8 @@ lease_ms(struct vault *v, const struct due *d, int64_t now_ms)
 		return app_has_due(v, &d->id) ? now_ms + LEASE_MS : 0;
 	if (d->kind == DUE_CHECK)
 		return check_is_due(v, &d->id) ? now_ms + LEASE_MS : 0;
+	if (d->kind == DUE_POLL)
+		return device_again_ms(v, &d->id, now_ms);
 	if (d->kind == DUE_REVOKE)
 		return revoke_is_open(v, &d->id) ? now_ms + LEASE_MS : 0;
 	if (d->kind != DUE_REFRESH || !refresh_is_due(v, &d->id, &ends))

@@ -19,7 +19,7 @@ void schedule_poke(struct schedule *s);
 
 /* TABLE_DUE entries. */
 enum due_kind { DUE_REFRESH = 1, DUE_PENDING = 2, DUE_INTROSPECT = 3, DUE_WARN = 4, DUE_REVOKE = 5,
-	DUE_CHECK = 6, DUE_IDEMPOTENCY = 7, DUE_APP = 8 };
+	DUE_CHECK = 6, DUE_IDEMPOTENCY = 7, DUE_APP = 8, DUE_POLL = 9 };
 void due_put(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind);
 /* None there is fine. */
 void due_remove(struct changes *c, int64_t unix_ms, const struct id *id, enum due_kind kind);

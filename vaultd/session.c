@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "common/auto.h"
 #include "common/role.h"
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
@@ -60,6 +61,17 @@ session_find(struct vault *v, const char *state, struct pending *ret, struct err
 	if (diff != 0)
 		return err_name(e, ERR_STATE_INVALID, "`state` is not the one this sign-in was "
 		    "given");
+	return 0;
+}
+
+int
+session_put(struct changes *ch, const struct pending *p, uint64_t expect, struct err *e)
+{
+	AUTO(buf) rec = { 0 };
+
+	if (pending_encode(p, &rec, e) != 0)
+		return e->code;
+	changes_put(ch, TABLE_PENDING, id_key(&p->id), expect, buf_slice(&rec));
 	return 0;
 }
 

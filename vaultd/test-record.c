@@ -74,6 +74,63 @@ TEST(a_tombstone_round_trips_and_every_cut_is_refused)
 	T_EQ(tombstone_decode(buf_slice(&b), &d, &e), V_CORRUPT);
 }
 
+TEST(a_session_round_trips_and_every_cut_is_refused)
+{
+	struct pending p = { .id = { { 1 } }, .connection = { { 2 } }, .uid = 1000, .name = "tv",
+		.expires = 1700000000, .kind = EX_DEVICE, .user_code = "WDJB-MJHT",
+		.verification_uri = "https://p.example/device", .interval_s = 10,
+		.next_poll = 1699999000, .lost = true, .over = SESSION_FAILED,
+		.cause = ERR_USER_DENIED, .cause_text = "no" }, d = { 0 };
+	AUTO(buf) b = { 0 };
+	struct err e = { 0 };
+
+	T_DO(pending_encode(&p, &b, &e), e);
+	T_DO(pending_decode(buf_slice(&b), &d, &e), e);
+	T_STR(d.user_code, "WDJB-MJHT");
+	T_STR(d.verification_uri, "https://p.example/device");
+	T_EQ(d.interval_s, 10);
+	T_EQ(d.next_poll, 1699999000);
+	T_EQ(d.lost, true);
+	T_EQ(d.over, SESSION_FAILED);
+	T_EQ(d.cause, ERR_USER_DENIED);
+	for (size_t n = 0; n < b.len; n++)
+		T_EQ(pending_decode((struct slice){ b.p, n }, &d, &e), V_CORRUPT);
+	p.kind = EX_REFRESH;
+	buf_reset(&b);
+	T_DO(pending_encode(&p, &b, &e), e);
+	T_EQ(pending_decode(buf_slice(&b), &d, &e), V_CORRUPT);
+}
+
+TEST(a_session_of_format_1_is_read_as_one_with_a_browser)
+{
+	struct id id = { { 1 } };
+	unsigned char hash[32] = { 3 };
+	struct pending d;
+	AUTO(msg) m = { 0 };
+	struct err e = { 0 };
+
+	memset(&d, 0, sizeof d);
+	d.over = 7;
+	msg_put_u8(&m, 1);
+	for (int i = 0; i < 4; i++)
+		msg_put_id(&m, &id);
+	msg_put_u8(&m, 1);
+	msg_put_u32(&m, 1000);
+	msg_put_raw(&m, hash, sizeof hash);
+	msg_put_str(&m, "git");
+	msg_put_str(&m, "http://127.0.0.1/callback");
+	msg_put_str(&m, "repo");
+	msg_put_u64(&m, 1700000000);
+	msg_put_str(&m, "blob");
+	msg_put_str(&m, "wrap");
+	T_DO(pending_decode(msg_slice(&m), &d, &e), e);
+	T_EQ(d.kind, EX_CODE);
+	T_EQ(d.over, SESSION_WAITS);
+	T_EQ(d.reconnect, true);
+	T_STR(d.name, "git");
+	pending_done(&d);
+}
+
 /* As vaults wrote them before there was more to say. */
 TEST(a_connection_of_format_1_is_read)
 {

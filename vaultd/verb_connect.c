@@ -1,19 +1,17 @@
 /*
- * verb_connect.c - vaultd.Connections.Begin, Reconnect, Finish: an authorization-code
- * connection. Its session is session.c's, the exchange connect.c's.
+ * verb_connect.c - vaultd.Connections.Begin, Reconnect: a sign-in, with a browser here or on another
+ * device; and Session, which tells how it goes. The session is session.c's; how it
+ * ends verb_finish.c's, or device.c's.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
-#include "common/log.h"
 #include "common/role.h"
 #include "vaultd/app_choice.h"
 #include "vaultd/conn.h"
-#include "vaultd/connect.h"
+#include "vaultd/device.h"
 #include "vaultd/egress.h"
 #include "vaultd/objects.h"
 #include "vaultd/place.h"
@@ -27,10 +25,11 @@
 
 struct begin_args {
 	struct place	 place;
-	const char	*app;
+	const char	*app, *auth_type;
 	struct strings	 scopes;
 	int64_t		 port;		/* 0: the one of the app's redirect URI */
 	/* found */
+	enum auth_type	 type;
 	struct app	 a;
 	struct pending	 pending;
 	char		 state[STATE_TEXT];
@@ -46,17 +45,51 @@ static const struct field begin_fields[] = {
 	{ "app", F_STR, offsetof(struct begin_args, app), false, NAME_MAX_LEN },
 	{ "scopes", F_STRINGS, offsetof(struct begin_args, scopes), false, 200 },
 	{ "port", F_INT, offsetof(struct begin_args, port), false, 0 },
+	{ "auth_type", F_STR, offsetof(struct begin_args, auth_type), false, 63 },
 	{ 0 },
 };
+
+/* Row 12: what need not be said. Of those that policy lets through, the browser here comes first. */
+static enum auth_type
+signin_type(struct request *r, const char *connector)
+{
+	static const enum auth_type order[] = { AUTH_OAUTH2_CODE, AUTH_DEVICE };
+	const struct connector *k = catalogue_find(&r->vault->catalogue, connector);
+	struct policy_object o = r->object;
+	struct policy_decision d;
+	enum auth_type first = 0;
+
+	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+		if (!(k->auth_types & order[i]))
+			continue;
+		first = first == 0 ? order[i] : first;
+		o.auth_type = auth_type_name(order[i]);
+		if (request_may(r, ACT_CONN_CREATE, &o, &d))
+			return order[i];
+	}
+	return first == 0 ? AUTH_OAUTH2_CODE : first;	/* policy says why not the first */
+}
 
 static int
 begin_object(struct request *r, struct err *e)
 {
 	struct begin_args *a = r->args;
 
+	if (a->auth_type != NULL && (!auth_type_parse(a->auth_type, &a->type) ||
+	    !(auth_type_flags(a->type) & AUTH_NEEDS_USER))) {
+		err_name(e, ERR_INVALID_PARAMETER, "auth_type of a sign-in is oauth2_code or "
+		    "oauth2_device; of what needs none call Create");
+		err_detail(e, "parameter", "auth_type");
+		return e->code;
+	}
 	r->object.byoa = a->app != NULL;
 	r->object.app = a->app;
-	return place_object(r, &a->place, "oauth2_code", e);
+	if (place_object(r, &a->place, NULL, e) != 0)
+		return e->code;
+	if (a->auth_type == NULL)
+		a->type = signin_type(r, a->place.connector);
+	r->object.auth_type = auth_type_name(a->type);
+	return 0;
 }
 
 static void
@@ -87,11 +120,13 @@ fill_redirect(struct request *r, struct begin_args *a, struct err *e)
 	const char *uri = a->a.redirect_uri, *host_end, *path;
 	size_t cap = sizeof a->pending.redirect_uri;
 
+	if (a->type == AUTH_DEVICE && a->port == 0)	/* nobody is led anywhere */
+		return 0;
 	if (a->port == 0) {
 		snprintf(a->pending.redirect_uri, cap, "%s", uri);
 		return 0;
 	}
-	if (!any_port(r, a) || a->port < 1024 || a->port > 65535) {
+	if (a->type == AUTH_DEVICE || !any_port(r, a) || a->port < 1024 || a->port > 65535) {
 		err_name(e, ERR_INVALID_PARAMETER, "a port is 1024 to 65535, where any_port says that "
 		    "another than the OAuth app's may be used");
 		err_detail(e, "parameter", "port");
@@ -105,20 +140,41 @@ fill_redirect(struct request *r, struct begin_args *a, struct err *e)
 	return 0;
 }
 
+static json_t *
+code_reply(const struct request *r, const struct begin_args *a, const struct begin_result *res)
+{
+	return json_pack("{s:s, s:s, s:b}", "authorization_url", res->authorization_url,
+	    "redirect_uri", a->pending.redirect_uri, "any_port", (int)any_port(r, a));
+}
+
+static json_t *
+device_reply(const struct pending *p)
+{
+	json_t *o = json_pack("{s:s, s:s, s:i}", "user_code", p->user_code, "verification_uri",
+	    p->verification_uri, "interval", (int)p->interval_s);
+
+	if (p->verification_uri_complete[0] != '\0')
+		json_object_set_new(o, "verification_uri_complete",
+		    json_string(p->verification_uri_complete));
+	return o;
+}
+
 static void
 begin_reply(struct request *r, const struct begin_args *a, const struct begin_result *res)
 {
+	const struct pending *p = &a->pending;
 	char session[ID_TEXT], connection[ID_TEXT];
 
-	id_text(&a->pending.id, session);
+	id_text(&p->id, session);
 	id_text(&a->place.id, connection);
-	r->reply = json_pack("{s:s, s:s, s:s, s:s, s:i, s:b}", "session", session, "connection",
-	    connection, "authorization_url", res->authorization_url, "redirect_uri",
-	    a->pending.redirect_uri, "expires_in", (int)r->vault->conf.session_seconds,
-	    "any_port", (int)any_port(r, a));
+	r->reply = a->type == AUTH_DEVICE ? device_reply(p) : code_reply(r, a, res);
+	json_object_set_new(r->reply, "session", json_string(session));
+	json_object_set_new(r->reply, "connection", json_string(connection));
+	json_object_set_new(r->reply, "expires_in",
+	    json_integer(p->expires - clock_s(&r->vault->clock)));
 }
 
-/* The session's end may be the next thing that is due. */
+/* The session's end, or its first question, may be the next thing that is due. */
 static void
 begin_stored(struct request *r)
 {
@@ -142,11 +198,10 @@ static int
 begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
     struct err *e)
 {
-	AUTO(buf) rec = { 0 };
 	struct connection c;
 
 	if (!a->reconnect) {
-		if (place_connection(r, &a->place, AUTH_OAUTH2_CODE, &c, e) != 0)
+		if (place_connection(r, &a->place, a->type, &c, e) != 0)
 			return e->code;
 		c.app = a->a.id;
 		c.connector_version = a->a.connector_version;	/* its secrets are sealed for it */
@@ -159,11 +214,10 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 	}
 	a->pending.blob = buf_take(&res->blob);
 	a->pending.wrap = buf_take(&res->wrap);
-	if (pending_encode(&a->pending, &rec, e) != 0)
+	if (a->type == AUTH_DEVICE)
+		device_begun(&a->pending, res, clock_s(&r->vault->clock), &r->changes);
+	if (session_put(&r->changes, &a->pending, EXPECT_ABSENT, e) != 0)
 		return e->code;
-	changes_put(&r->changes, TABLE_PENDING,
-	    (struct slice){ a->pending.id.b, sizeof a->pending.id.b }, EXPECT_ABSENT,
-	    buf_slice(&rec));
 	due_put(&r->changes, a->pending.expires * 1000, &a->pending.id, DUE_PENDING);
 	r->after = begin_stored;
 	return 0;
@@ -190,7 +244,7 @@ ask_begin(struct request *r, struct begin_args *a, struct err *e)
 {
 	AUTO(msg) m = { 0 };
 	AUTO(buf) wrap = { 0 };
-	struct begin b = { .kind = EX_CODE, .pending = a->pending.id };
+	struct begin b = { .kind = a->pending.kind, .pending = a->pending.id };
 
 	if (object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, &wrap, e) != 0)
 		return e->code;
@@ -215,6 +269,7 @@ fill_pending(struct request *r, struct begin_args *a)
 	p->app = a->a.id;
 	p->folder = a->place.f.id;
 	p->reconnect = a->reconnect;
+	p->kind = a->type == AUTH_DEVICE ? EX_DEVICE : EX_CODE;
 	p->uid = r->conn->peer.uid;
 	p->expires = clock_s(&r->vault->clock) + r->vault->conf.session_seconds;
 	snprintf(p->name, sizeof p->name, "%s", a->place.name);
@@ -247,7 +302,7 @@ begin_run(struct request *r, struct err *e)
 
 const struct verb verb_connection_begin = {
 	.method = "vaultd.Connections.Begin",
-	.help = "start an authorization-code connection",
+	.help = "start a sign-in, with a browser here or on another device",
 	.action = ACT_CONN_CREATE,
 	.flags = VERB_CHANGE | VERB_UNSEALED | VERB_HSM,
 	.fields = begin_fields,
@@ -279,7 +334,8 @@ reconnect_run(struct request *r, struct err *e)
 	struct begin_args *a = r->args;
 	const struct connector *k;
 
-	if (a->t.c.auth_type != AUTH_OAUTH2_CODE)
+	a->type = a->t.c.auth_type;
+	if (!(auth_type_flags(a->type) & AUTH_NEEDS_USER))
 		return err_name(e, ERR_INVALID_PARAMETER, "a connection of type %s has no sign-in: "
 		    "delete it and create it anew", auth_type_name(a->t.c.auth_type));
 	if (object_app(r->vault, &a->t.c.app, &a->a, NULL, e) != 0 ||
@@ -309,258 +365,64 @@ const struct verb verb_connection_reconnect = {
 	.run = reconnect_run,
 };
 
-/* ---- Finish */
+/* ---- Session: how a sign-in goes, for who began it */
 
-struct finish_args {
-	const char	*state, *iss, *error, *error_description;
-	struct secret	 code;
-	const json_t	*parameters;
-	/* found */
-	struct pending	 p;
-	struct app	 app;
-	struct policy_byoa byoa;	/* zero at a reconnect */
-	struct target	 t;
+struct session_args {
+	struct id	 session;
 };
 
-static const struct field finish_fields[] = {
-	{ "state", F_STR, offsetof(struct finish_args, state), true, 256 },
-	{ "code", F_SECRET, offsetof(struct finish_args, code), false, 8192 },
-	{ "iss", F_STR, offsetof(struct finish_args, iss), false, EX_URL - 1 },
-	{ "error", F_STR, offsetof(struct finish_args, error), false, 200 },
-	{ "error_description", F_STR, offsetof(struct finish_args, error_description), false,
-	    0 },
-	{ "parameters", F_TEXTS, offsetof(struct finish_args, parameters), false, 2047 },
+static const struct field session_fields[] = {
+	{ "session", F_ID, offsetof(struct session_args, session), true, 0 },
 	{ 0 },
 };
 
-static void
-finish_args_done(void *args)
+static json_t *
+waiting(const struct request *r, const struct pending *p)
 {
-	struct finish_args *a = args;
+	json_t *o = p->kind == EX_DEVICE ? device_reply(p) : json_object();
+	int64_t left = p->expires - clock_s(&r->vault->clock);
+	char connection[ID_TEXT];
 
-	secret_done(&a->code);
-	pending_done(&a->p);
-	app_done(&a->app);
+	id_text(&p->connection, connection);
+	json_object_set_new(o, "state", json_string("waiting"));
+	json_object_set_new(o, "connection", json_string(connection));
+	json_object_set_new(o, "expires_in", json_integer(left < 0 ? 0 : left));
+	return o;
 }
 
-/* As Begin said it, by the policy of now: an app that is not its default was chosen. */
-static void
-set_app(struct request *r, struct finish_args *a)
+static json_t *
+signed_in(const struct pending *p)
 {
-	struct policy_subject s = conn_subject(r->conn);
+	char connection[ID_TEXT];
 
-	policy_byoa(r->vault->policy, &s, a->app.connector, &a->byoa);
-	r->object.app = a->app.name;
-	r->object.byoa = a->byoa.app_ref == NULL || strcmp(a->byoa.app_ref, a->app.name) != 0;
+	id_text(&p->connection, connection);
+	return json_pack("{s:s, s:s, s:i}", "state", "signed_in", "connection", connection,
+	    "expires_in", 0);
 }
 
 static int
-finish_object(struct request *r, struct err *e)
+session_run(struct request *r, struct err *e)
 {
-	struct finish_args *a = r->args;
-	char id[ID_TEXT];
+	struct session_args *a = r->args;
+	AUTO(pending) p = { 0 };
 
-	if (session_find(r->vault, a->state, &a->p, e) != 0)
+	if (session_load(r->vault, &a->session, &p, e) != 0)
 		return e->code;
-	if (a->p.uid != r->conn->peer.uid)
-		return err_name(e, ERR_WRONG_BROWSER_SESSION, "this sign-in was begun by another user");
-	id_text(&a->p.connection, id);
-	if (object_find_connection(r, id, true, &a->t, e) != 0 ||
-	    object_app(r->vault, &a->p.app, &a->app, NULL, e) != 0)
-		return e->code;
-	if (a->p.reconnect)
-		r->action = ACT_CONN_RECONNECT;
-	else
-		set_app(r, a);
+	if (p.uid != r->conn->peer.uid)
+		return err_name(e, ERR_STATE_INVALID, "this sign-in was not begun by you, is "
+		    "finished, or was too long ago");
+	if (p.over == SESSION_FAILED)
+		return err_name(e, p.cause, "%s", p.cause_text);
+	r->reply = p.over == SESSION_WAITS ? waiting(r, &p) : signed_in(&p);
 	return 0;
 }
 
-static int
-check_issuer(const struct finish_args *a, struct err *e)
-{
-	const struct app *app = &a->app;
-
-	if (a->iss == NULL || *a->iss == '\0') {
-		if (!app->iss_required)
-			return 0;
-		return err_name(e, ERR_ISSUER_MISMATCH, "the answer names no issuer, and the "
-		    "provider always does");
-	}
-	if (app->issuer[0] == '\0' || strcmp(app->issuer, a->iss) == 0)
-		return 0;
-	err_name(e, ERR_ISSUER_MISMATCH, "the answer came from another issuer than expected");
-	err_detail(e, "expected", "%s", app->issuer);
-	err_detail(e, "got", "%s", a->iss);
-	return e->code;
-}
-
-/* RFC 6749 section 4.1.2.1. */
-static int
-provider_error(const struct finish_args *a, struct err *e)
-{
-	static const struct { const char *code; enum err_id id; } known[] = {
-		{ "access_denied", ERR_USER_DENIED },
-		{ "invalid_scope", ERR_SCOPE_INVALID },
-		{ "unauthorized_client", ERR_GRANT_TYPE_NOT_ALLOWED },
-		{ "unsupported_response_type", ERR_GRANT_TYPE_NOT_ALLOWED },
-		{ "temporarily_unavailable", ERR_PROVIDER_DOWN },
-		{ "server_error", ERR_PROVIDER_DOWN },
-		{ "interaction_required", ERR_SIGNIN_REQUIRED },
-		{ "consent_required", ERR_SIGNIN_REQUIRED },
-		{ "login_required", ERR_SIGNIN_REQUIRED },
-	};
-	enum err_id id = ERR_PROVIDER_REFUSED;
-
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (strcmp(known[i].code, a->error) == 0)
-			id = known[i].id;
-	err_name(e, id, "the provider answered %.60s%s%.200s", a->error,
-	    a->error_description != NULL ? ": " : "",
-	    a->error_description != NULL ? a->error_description : "");
-	err_detail(e, "provider_code", "%s", a->error);
-	return e->code;
-}
-
-static void
-forget_session(struct request *r, const struct finish_args *a)
-{
-	struct err e = { 0 };
-
-	/* Time ends it where this cannot. */
-	if (session_forget(r->vault, &a->p, &r->changes, &e) != 0)
-		log_error("a sign-in that is over cannot be removed: %s", e.text);
-	r->keeps_changes = true;
-}
-
-/* Of the redirect's other parameters what the connector captures; the rest is nobody's. */
-static int
-wanted_parameters(struct request *r, const struct finish_args *a, struct ex_vars *ret, struct err *e)
-{
-	const struct connector *k = catalogue_pinned(&r->vault->catalogue, a->app.connector,
-	    a->app.connector_version);
-
-	ret->n = 0;
-	for (size_t i = 0; k != NULL && i < k->ncapture; i++) {
-		const char *name = connector_callback_name(&k->capture[i]);
-		const char *v = name == NULL ? NULL :
-		    json_string_value(json_object_get(a->parameters, name));
-
-		if (v == NULL)
-			continue;
-		if (strlen(name) >= sizeof ret->v->name || strlen(v) >= sizeof ret->v->value) {
-			err_name(e, ERR_INVALID_PARAMETER, "parameter '%.60s' of the redirect is too long",
-			    name);
-			err_detail(e, "parameter", "parameters");
-			return e->code;
-		}
-		strcpy(ret->v[ret->n].name, name);
-		strcpy(ret->v[ret->n++].value, v);
-	}
-	return 0;
-}
-
-/* What the API's address is made of, and did not come. */
-static void
-warn_of_captures(struct request *r, const struct finish_args *a, json_t *warnings)
-{
-	const struct connector *k = catalogue_pinned(&r->vault->catalogue, a->app.connector,
-	    a->app.connector_version);
-
-	for (size_t i = 0; k != NULL && i < k->ncapture; i++)
-		if (k->capture[i].type != CAPTURE_TEXT &&
-		    ex_var(&a->t.c.captured, k->capture[i].name) == NULL)
-			json_array_append_new(warnings, json_sprintf("the provider did not say '%s'%s",
-			    k->capture[i].path, k->capture[i].from_callback ?
-			    " in the redirect: hand in all of its address" : " in its answer"));
-}
-
-static void
-add_warnings(struct request *r, const struct finish_args *a, json_t *warnings)
-{
-	AUTO(grant) g = { 0 };
-	struct err e;
-
-	if (object_grant(r->vault, &a->t.c.id, &g, NULL, &e) != 0)
-		json_array_append_new(warnings, json_string("the provider gave no refresh token: "
-		    "this works until the access token ends"));
-	if (strcmp(a->t.c.scope, a->p.scope) != 0 && a->t.c.scope[0] != '\0')
-		json_array_append_new(warnings, json_sprintf("scopes asked for: %s; granted: %s",
-		    a->p.scope, a->t.c.scope));
-	warn_of_captures(r, a, warnings);
-}
-
-static void
-exchanged(void *arg, int rc, const struct err *e)
-{
-	struct request *r = arg;
-	struct finish_args *a = r->args;
-	json_t *warnings;
-	char id[ID_TEXT];
-
-	if (rc == 0) {
-		id_text(&a->p.connection, id);
-		rc = object_find_connection(r, id, true, &a->t, &r->err);
-		e = &r->err;
-	}
-	if (rc == 0) {
-		warnings = json_array();
-		add_warnings(r, a, warnings);
-		r->reply = json_pack("{s:o, s:o}", "connection",
-		    object_connection_json(r, &a->t), "warnings", warnings);
-	}
-	request_resume(r, rc, e);
-}
-
-static int
-session_took_too_long(const struct request *r, struct err *e)
-{
-	char limit[32];
-
-	advice_span(r->vault->conf.session_seconds, limit, sizeof limit);
-	err_name(e, ERR_SESSION_EXPIRED, "this sign-in took longer than %s", limit);
-	err_detail(e, "limit", "%s", limit);
-	return e->code;
-}
-
-static int
-finish_run(struct request *r, struct err *e)
-{
-	struct finish_args *a = r->args;
-	struct ex_vars parameters;
-
-	/* What runs will be answered, and its answer needs the session and the connection. */
-	if (attempt_find(r->vault, &a->p.connection) != NULL)
-		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
-	if (a->p.expires < clock_s(&r->vault->clock)) {
-		forget_session(r, a);
-		return session_took_too_long(r, e);
-	}
-	if (app_is_locked_out(&a->byoa, a->app.name, a->app.connector, e) != 0 ||
-	    check_issuer(a, e) != 0 || (a->error != NULL && provider_error(a, e) != 0)) {
-		forget_session(r, a);
-		return e->code;
-	}
-	if (a->code.len == 0) {
-		err_name(e, ERR_INVALID_PARAMETER, "neither code nor error was given");
-		err_detail(e, "parameter", "code");
-		return e->code;
-	}
-	if (wanted_parameters(r, a, &parameters, e) != 0)
-		return e->code;
-	request_defer(r);
-	if (connect_exchange(r->vault, &a->p, &a->code, a->iss, &parameters, exchanged, r, e) != 0)
-		return e->code;
-	return REQUEST_WAIT;
-}
-
-const struct verb verb_connection_finish = {
-	.method = "vaultd.Connections.Finish",
-	.help = "hand in what came back to the redirect URI",
-	.action = ACT_CONN_CREATE,	/* again: a policy that changed since Begin counts */
-	.flags = VERB_CHANGE | VERB_UNSEALED | VERB_HSM,
-	.fields = finish_fields,
-	.args_size = sizeof(struct finish_args),
-	.args_done = finish_args_done,
-	.object = finish_object,
-	.run = finish_run,
+const struct verb verb_connection_session = {
+	.method = "vaultd.Connections.Session",
+	.help = "how a sign-in goes",
+	.action = ACT_NONE,		/* told to nobody but who began it */
+	.flags = VERB_NO_AUDIT,
+	.fields = session_fields,
+	.args_size = sizeof(struct session_args),
+	.run = session_run,
 };

@@ -21,6 +21,7 @@ const struct verb *const verbs[] = {
 	&verb_connection_begin,
 	&verb_connection_reconnect,
 	&verb_connection_finish,
+	&verb_connection_session,
 	&verb_connection_create,
 	&verb_connection_set_secrets,
 	&verb_connection_list,

@@ -16,7 +16,7 @@ extern const struct verb verb_connection_begin, verb_connection_reconnect,
     verb_connection_show, verb_connection_rename, verb_connection_delete, verb_connection_deleted,
     verb_connection_disable, verb_connection_enable, verb_connection_edit,
     verb_connection_move, verb_connection_export, verb_connection_check,
-    verb_connection_report_forbidden;
+    verb_connection_report_forbidden, verb_connection_session;
 extern const struct verb verb_app_add, verb_app_set_secret, verb_app_list, verb_app_show,
     verb_app_delete, verb_app_edit, verb_app_stage, verb_app_test, verb_app_promote,
     verb_app_retire, verb_app_key, verb_app_set_certificate;

@@ -8,7 +8,7 @@
 //   GET  /__ctl/stats    the last client assertion, and counts: answers of /token (token_most: at once), errors, faults met, reuse of refresh tokens, revocations
 //   POST /__ctl/fault    {path, grant_type, count, kind, ms, status, headers, body}: see below
 //   GET  /__ctl/tls12    {mtls}: where client certificates are asked for, and TLS 1.2 is the newest
-//   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/refresh-tokens, /__ctl/clear
+//   POST /__ctl/expire-access, /__ctl/revoke-user {user}, /__ctl/refresh-tokens, /__ctl/device-codes, /__ctl/clear
 // Faults, first that fits, `count` times (default 1):
 //   reset        close without looking            hang         never answer (close after ms)
 //   lost_answer  process, then close              truncate     process, send half, close
@@ -31,6 +31,7 @@ const USERS = new Map((env.USERS || 'alice:wonderland,bob:builder').split(',').m
 const store = new Map();
 const ofGrant = new Map();
 const byUid = new Map();
+const byUserCode = new Map();
 
 class Memory {
 	constructor(model) { this.model = model; }
@@ -43,6 +44,7 @@ class Memory {
 			ofGrant.get(payload.grantId).add(key);
 		}
 		if (payload.uid) byUid.set(payload.uid, id);
+		if (payload.userCode) byUserCode.set(payload.userCode, id);
 	}
 	async find(id) {
 		const entry = store.get(this.key(id));
@@ -51,7 +53,7 @@ class Memory {
 		return entry.payload;
 	}
 	async findByUid(uid) { return this.find(byUid.get(uid)); }
-	async findByUserCode() { return undefined; }
+	async findByUserCode(code) { return this.find(byUserCode.get(code)); }
 	async consume(id) {
 		const entry = store.get(this.key(id));
 		if (entry) entry.payload.consumed = Math.floor(Date.now() / 1000);
@@ -92,7 +94,7 @@ function makeProvider(issuer, mtls) {
 		}),
 		ttl: {
 			AccessToken: +(env.AT_TTL || 60), ClientCredentials: +(env.AT_TTL || 60), RefreshToken: +(env.RT_TTL || 3600),
-			AuthorizationCode: 60, Grant: 86400, Session: 3600, Interaction: 600, IdToken: 600,
+			AuthorizationCode: 60, DeviceCode: 600, Grant: 86400, Session: 3600, Interaction: 600, IdToken: 600,
 		},
 		clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none', 'private_key_jwt',
 			'tls_client_auth', 'self_signed_tls_client_auth'],
@@ -107,6 +109,7 @@ function makeProvider(issuer, mtls) {
 				certificateSubjectMatches: (ctx, property, expected) => ctx.socket.getPeerX509Certificate().subject === expected,
 			},
 			devInteractions: { enabled: false },
+			deviceFlow: { enabled: true },
 			clientCredentials: { enabled: true },
 			revocation: { enabled: true, allowedPolicy: async () => true },
 			introspection: { enabled: true, allowedPolicy: async () => true },
@@ -211,6 +214,7 @@ async function control(q, s, path) {
 	case '/__ctl/fault': faults.push({ count: 1, ...b }); return json(s, 200, {});
 	case '/__ctl/clear': faults = []; return json(s, 200, {});
 	case '/__ctl/refresh-tokens': return json(s, 200, [...store.keys()].filter((k) => k.startsWith('RefreshToken:')).map((k) => k.slice(13)));
+	case '/__ctl/device-codes': return json(s, 200, [...store.keys()].filter((k) => k.startsWith('DeviceCode:')).map((k) => k.slice(11)));
 	case '/__ctl/expire-access': return json(s, 200, { n: forget((k) => k.startsWith('AccessToken:')) });
 	case '/__ctl/revoke-user': return json(s, 200, { n: forget((k, e) => /^(RefreshToken|AccessToken|Grant):/.test(k) && e.payload.accountId === b.user) });
 	default: return json(s, 404, {});

@@ -57,7 +57,7 @@ struct turn {
 	int64_t		 now_ms;
 	size_t		 n, max;
 	int64_t		 next_ms;		/* of the first one not taken; 0 = none */
-	struct due	 due[TURN_MAX];
+	struct due	 due[TURN_MAX + 1];	/* the first one not taken is read, too */
 };
 
 void

@@ -347,9 +347,11 @@ static bool
 byoa_allows(struct query *q, const struct set *s)
 {
 	const struct connector_rules *r = byoa_rules(s, q->o->connector);
+	enum auth_type type;
 	char text[320];
 
-	if (r == NULL || q->o->auth_type == NULL || strcmp(q->o->auth_type, "oauth2_code") != 0)
+	if (r == NULL || q->o->auth_type == NULL || !auth_type_parse(q->o->auth_type, &type) ||
+	    !(auth_type_flags(type) & AUTH_NEEDS_APP))
 		return true;
 	if (q->o->byoa && r->byoa == BYOA_FORBIDDEN) {
 		snprintf(text, sizeof text, "policy '%s' does not let you choose an OAuth app for "

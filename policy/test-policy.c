@@ -219,6 +219,32 @@ TEST(the_floor_says_whose_app)
 	policy_unref(p);
 }
 
+/* However a connection asks for tokens: the app is what may not be chosen. A legacy type needs its
+ * name in the policy besides. */
+TEST(an_app_of_ones_own_is_forbidden_for_every_type_that_asks_with_one)
+{
+	struct policy *p = load("{\"policies\": {\"t\": {\"connectors\": {\"github\": {\"enabled\": true,"
+	    "\"auth_types\": [\"oauth2_code\", \"pat\", \"oauth2_client_credentials\","
+	    "\"oauth2_password\", \"oauth2_device\", \"jwt_bearer\", \"api_key\", \"basic\","
+	    "\"headers\"], \"byoa\": {\"mode\": \"forbidden\"}}}}},"
+	    "\"assign\": {\"tenant\": \"t\"}}");
+	struct policy_subject s = { .uid = 1001 };
+
+	for (unsigned t = 1; t < AUTH_TYPE_END; t <<= 1) {
+		struct policy_object own = OWN_C("github", auth_type_name(t));
+		struct policy_decision d;
+
+		T_OK(policy_decide(p, &s, ACT_CONN_CREATE, &own, &d));
+		own.byoa = true;
+		own.app = "mine";
+		T_EQ(policy_decide(p, &s, ACT_CONN_CREATE, &own, &d),
+		    !(auth_type_flags(t) & AUTH_NEEDS_APP));
+		if (!d.allow)
+			T_EQ(d.id, ERR_APP_FORBIDDEN);
+	}
+	policy_unref(p);
+}
+
 TEST(a_lock_of_either_sticks)
 {
 	struct policy *p = load("{\"policies\": {\"floor\": {\"connectors\": {\"github\":"

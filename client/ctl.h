@@ -31,6 +31,7 @@ struct ctl {
 	struct vaultd		*v;
 	const char		*socket;	/* NULL: the library's default */
 	bool			 json;
+	bool			 json_errors;	/* also of the command line, before it is read */
 	const struct command	*command;
 	const char		*arg[ARGS_MAX];	/* positional */
 	int			 nargs;
@@ -94,7 +95,8 @@ int ctl_exit_of(const struct vaultd_error *e);
 /* Whose move it is, by the owner of an error: "yours". */
 const char *ctl_owner(const char *owner);
 /* "error: ..." for what the vault has no part in. Returns STATUS. */
-int ctl_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int ctl_fail(const struct ctl *c, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The same as an error of the library's kind, in JSON when that is wanted. */
 void ctl_own_error(struct ctl *c, const char *message, const char *advice_fmt, ...)
@@ -129,7 +131,7 @@ void ctl_set(json_t *o, const char *key, const char *value);
  * with vaultd_free(). NULL: said why. */
 char *ctl_secret(struct ctl *c, const char *file_option, const char *prompt);
 /* The same; FILE may be NULL. Each call takes the next line of standard input. */
-char *ctl_secret_from(const char *file, const char *prompt);
+char *ctl_secret_from(const struct ctl *c, const char *file, const char *prompt);
 
 /* The answer of a method that returns a connection; R is taken. NULL: the error was printed.
  * ctl_connection.c */

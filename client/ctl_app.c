@@ -65,7 +65,7 @@ add_day(struct ctl *c, json_t *p, const char *option, const char *member)
 	mday = tm.tm_mday;
 	t = timegm(&tm);			/* 31 February becomes 3 March */
 	if (end == NULL || *end != '\0' || tm.tm_mday != mday) {
-		ctl_fail(EX_USE, "--%s is a day: 2027-03-31", option);
+		ctl_fail(c, EX_USE, "--%s is a day: 2027-03-31", option);
 		return false;
 	}
 	json_object_set_new(p, member, json_integer((json_int_t)t));
@@ -129,12 +129,12 @@ add(struct ctl *c)
 	int rc;
 
 	if (ctl_option(c, "client-id") == NULL)
-		return ctl_fail(EX_USE, "--client-id is required");
+		return ctl_fail(c, EX_USE, "--client-id is required");
 	if (ctl_option(c, "owner") == NULL || ctl_option(c, "purpose") == NULL)
-		return ctl_fail(EX_USE, "--owner and --purpose are required: who answers for this app "
+		return ctl_fail(c, EX_USE, "--owner and --purpose are required: who answers for this app "
 		    "when people change, and what it is for");
 	if (ctl_option(c, "public") != NULL && ctl_option(c, "secret-file") != NULL)
-		return ctl_fail(EX_USE, "--public says that there is no secret, --secret-file that "
+		return ctl_fail(c, EX_USE, "--public says that there is no secret, --secret-file that "
 		    "there is");
 	if ((p = add_parameters(c)) == NULL)
 		return EX_USE;

@@ -13,7 +13,7 @@
 
 /* The whole of it, on the heap, to be wiped by vaultd_free(). NULL: said why. */
 static char *
-read_pem(const char *file)
+read_pem(const struct ctl *c, const char *file)
 {
 	FILE *f = fopen(file, "re");
 	char *text = f == NULL ? NULL : calloc(1, FILE_MAX + 1);
@@ -24,11 +24,11 @@ read_pem(const char *file)
 		n = fread(text, 1, FILE_MAX, f);
 	}
 	if (f == NULL)
-		ctl_fail(EX_FAILED, "%s: %s", file, strerror(errno));
+		ctl_fail(c, EX_FAILED, "%s: %s", file, strerror(errno));
 	else
 		fclose(f);
 	if (text != NULL && (n == 0 || n == FILE_MAX || strstr(text, "-----BEGIN ") == NULL)) {
-		ctl_fail(EX_USE, "%s: no PEM file (-----BEGIN ...)", file);
+		ctl_fail(c, EX_USE, "%s: no PEM file (-----BEGIN ...)", file);
 		vaultd_free(text);
 		return NULL;
 	}
@@ -44,7 +44,7 @@ add_file(struct ctl *c, json_t *p, const char *option, const char *member)
 
 	if (file == NULL)
 		return 0;
-	if ((text = read_pem(file)) == NULL)
+	if ((text = read_pem(c, file)) == NULL)
 		return EX_USE;
 	ctl_set(p, member, text);
 	vaultd_free(text);
@@ -59,7 +59,7 @@ ctl_app_key_options(struct ctl *c, json_t *p)
 	int rc;
 
 	if (import && ctl_option(c, "key") != NULL)
-		return ctl_fail(EX_USE, "--key makes a key, --import-key brings one: one of them");
+		return ctl_fail(c, EX_USE, "--key makes a key, --import-key brings one: one of them");
 	ctl_set(p, "key", import ? "import" : ctl_option(c, "key"));
 	ctl_set(p, "kid", ctl_option(c, "kid"));
 	ctl_set(p, "algorithm", ctl_option(c, "algorithm"));
@@ -101,7 +101,7 @@ print_one(struct ctl *c, json_t *key)
 		if (ctl_option(c, rows[i].option) == NULL)
 			continue;
 		if (*ctl_text(key, rows[i].member) == '\0')
-			return ctl_fail(EX_FAILED, "this key has no certificate: vaultctl app "
+			return ctl_fail(c, EX_FAILED, "this key has no certificate: vaultctl app "
 			    "set-certificate");
 		fputs(ctl_text(key, rows[i].member), stdout);
 		return EX_OK;
@@ -138,7 +138,7 @@ ctl_app_key(struct ctl *c)
 		n += ctl_option(c, one[i]) != NULL;
 	if (n > 1) {
 		json_decref(p);
-		return ctl_fail(EX_USE, "one of --csr, --pem, --jwk, --jwks, --certificate");
+		return ctl_fail(c, EX_USE, "one of --csr, --pem, --jwk, --jwks, --certificate");
 	}
 	if (ctl_option(c, "csr") != NULL)
 		json_object_set_new(p, "request", json_true());
@@ -164,7 +164,7 @@ ctl_app_set_certificate(struct ctl *c)
 	int rc;
 
 	if (ctl_option(c, "certificate") == NULL)
-		return ctl_fail(EX_USE, "--certificate FILE is required");
+		return ctl_fail(c, EX_USE, "--certificate FILE is required");
 	p = json_pack("{s:s}", "app", c->arg[0]);
 	if ((rc = add_file(c, p, "certificate", "certificate")) != 0) {
 		json_decref(p);

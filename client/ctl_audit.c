@@ -57,7 +57,7 @@ noted_head(struct ctl *c, struct audit_head *ret, const struct audit_head **use)
 		return 0;
 	ret->seq = strtoull(text, &colon, 10);
 	if (*colon != ':' || !hash_of(colon + 1, ret->hash))
-		return ctl_fail(EX_USE, "--head is SEQUENCE:HASH, as `vaultctl audit head` printed "
+		return ctl_fail(c, EX_USE, "--head is SEQUENCE:HASH, as `vaultctl audit head` printed "
 		    "it");
 	*use = ret;
 	return 0;
@@ -112,9 +112,9 @@ verify(struct ctl *c)
 		    "directory, or all was removed", dir);
 	free(dir);
 	if (rc == V_NOT_FOUND)
-		return ctl_fail(EX_FAILED, "%s", e.text);
+		return ctl_fail(c, EX_FAILED, "%s", e.text);
 	if (rc != 0)
-		return ctl_fail(EX_FAILED, "%s (the log is readable by vaultd's user and root)",
+		return ctl_fail(c, EX_FAILED, "%s (the log is readable by vaultd's user and root)",
 		    e.text);
 	return print_report(c, &r);
 }
@@ -149,9 +149,9 @@ read_log(struct ctl *c, bool (*each)(void *arg, uint64_t seq, struct slice line)
 	rc = audit_verify(dir, NULL, each, arg, &r, &e);
 	free(dir);
 	if (rc != 0)
-		return ctl_fail(EX_FAILED, "%s (the log is readable by vaultd's user and root)",
+		return ctl_fail(c, EX_FAILED, "%s (the log is readable by vaultd's user and root)",
 		    e.text);
-	return r.fault == AUDIT_OK ? EX_OK : ctl_fail(EX_FAILED, "%s", r.text);
+	return r.fault == AUDIT_OK ? EX_OK : ctl_fail(c, EX_FAILED, "%s", r.text);
 }
 
 static bool
@@ -197,7 +197,7 @@ tail(struct ctl *c)
 	if (ctl_number(c, "lines", 1, &n) != 0)
 		return EX_USE;
 	if (n > 1000)
-		return ctl_fail(EX_USE, "--lines is at most 1000; `vaultctl audit cat` prints all");
+		return ctl_fail(c, EX_USE, "--lines is at most 1000; `vaultctl audit cat` prints all");
 	t.n = n == 0 ? 10 : (size_t)n;
 	rc = read_log(c, keep_line, &t);
 	for (size_t i = 0; i < t.n; i++) {

@@ -18,7 +18,7 @@ named(struct ctl *c)
 	const char *slash = strchr(c->arg[0], '/');
 
 	if (slash == NULL || slash == c->arg[0] || slash[1] == '\0') {
-		ctl_fail(EX_USE, "a binding is named CONSUMER/NAME");
+		ctl_fail(c, EX_USE, "a binding is named CONSUMER/NAME");
 		return NULL;
 	}
 	return json_pack("{s:s%, s:s}", "consumer", c->arg[0], (size_t)(slash - c->arg[0]), "name",
@@ -51,7 +51,7 @@ yes_no(struct ctl *c, json_t *p, const char *option, const char *member)
 	if (v == NULL)
 		return true;
 	if (strcmp(v, "yes") != 0 && strcmp(v, "no") != 0) {
-		ctl_fail(EX_USE, "--%s is yes or no", option);
+		ctl_fail(c, EX_USE, "--%s is yes or no", option);
 		return false;
 	}
 	json_object_set_new(p, member, json_boolean(strcmp(v, "yes") == 0));
@@ -85,7 +85,7 @@ create(struct ctl *c)
 	json_t *p;
 
 	if (ctl_option(c, "folder") == NULL)
-		return ctl_fail(EX_USE, "--folder is required: a shared folder");
+		return ctl_fail(c, EX_USE, "--folder is required: a shared folder");
 	if ((p = with_options(c)) == NULL)
 		return EX_USE;
 	ctl_set(p, "folder", ctl_option(c, "folder"));
@@ -107,7 +107,7 @@ override(struct ctl *c)
 	json_t *p;
 
 	if ((c->nargs == 2) == (ctl_option(c, "forget") != NULL))
-		return ctl_fail(EX_USE, "name a connection of yours, or --forget your choice");
+		return ctl_fail(c, EX_USE, "name a connection of yours, or --forget your choice");
 	if ((p = named(c)) == NULL)
 		return EX_USE;
 	if (c->nargs == 2)

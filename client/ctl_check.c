@@ -75,7 +75,7 @@ load_connectors(const struct ctl *c, struct catalogue *ret)
 	if (dir != NULL) {
 		if (catalogue_load(dir, ret, &e) == 0)
 			return true;
-		ctl_fail(EX_FAILED, "--connectors: %s", e.text);
+		ctl_fail(c, EX_FAILED, "--connectors: %s", e.text);
 		return false;
 	}
 	if (access(CONNECTORS, F_OK) != 0)

@@ -250,13 +250,13 @@ connector_of(const struct ctl *c, const json_t *m)
 
 /* What the roles would say of it, said now. */
 static bool
-is_good(const char *text)
+is_good(const struct ctl *c, const char *text)
 {
 	struct connector k;
 	struct err e;
 
 	if (connector_parse("the file", (struct slice){ text, strlen(text) }, &k, &e) != 0) {
-		ctl_fail(EX_FAILED, "the metadata makes no connector: %s", e.text);
+		ctl_fail(c, EX_FAILED, "the metadata makes no connector: %s", e.text);
 		return false;
 	}
 	connector_done(&k);
@@ -270,10 +270,10 @@ write_file(const struct ctl *c, const char *text)
 	FILE *f = path == NULL ? stdout : fopen(path, "wxe");
 
 	if (f == NULL)
-		return ctl_fail(EX_FAILED, "%s: %s", path, strerror(errno));
+		return ctl_fail(c, EX_FAILED, "%s: %s", path, strerror(errno));
 	fprintf(f, "%s\n", text);
 	if ((path != NULL ? fclose(f) : fflush(f)) != 0)
-		return ctl_fail(EX_FAILED, "%s: %s", path != NULL ? path : "stdout", strerror(errno));
+		return ctl_fail(c, EX_FAILED, "%s: %s", path != NULL ? path : "stdout", strerror(errno));
 	if (path != NULL)
 		ctl_say(stderr, "%s is written: read it, move it into the catalogue as root, and restart "
 		    "vaultd and vault-egress\n", path);
@@ -289,13 +289,13 @@ connector_add(struct ctl *c)
 	int status;
 
 	if (issuer == NULL)
-		return ctl_fail(EX_USE, "--issuer URL says of whom");
+		return ctl_fail(c, EX_USE, "--issuer URL says of whom");
 	r = ctl_call(c, "vaultd.Connectors.Discover", json_pack("{s:s}", "issuer", issuer));
 	if (r == NULL)
 		return c->status;
 	o = connector_of(c, json_object_get(r, "metadata"));
 	text = json_dumps(o, JSON_INDENT(2));
-	status = text != NULL && is_good(text) ? write_file(c, text) : EX_FAILED;
+	status = text != NULL && is_good(c, text) ? write_file(c, text) : EX_FAILED;
 	free(text);
 	json_decref(o);
 	json_decref(r);

@@ -51,7 +51,7 @@ ask_secrets(struct ctl *c, const json_t *connector, const char *type)
 
 		secrets_of(connector, type, i, &item);
 		name = ctl_text(item, "name");
-		value = ctl_secret_from(file_of(c, name, n == 1), ctl_text(item, "label"));
+		value = ctl_secret_from(c, file_of(c, name, n == 1), ctl_text(item, "label"));
 		if (value == NULL) {
 			json_decref(o);
 			return NULL;
@@ -94,9 +94,9 @@ type_of(struct ctl *c, const json_t *connector)
 	if (n == 1)
 		return found;
 	if (n == 0)
-		ctl_fail(EX_USE, "this connector needs a sign-in: vaultctl connect %s", c->arg[0]);
+		ctl_fail(c, EX_USE, "this connector needs a sign-in: vaultctl connect %s", c->arg[0]);
 	else
-		ctl_fail(EX_USE, "--auth-type is one of:%s", text);
+		ctl_fail(c, EX_USE, "--auth-type is one of:%s", text);
 	return NULL;
 }
 

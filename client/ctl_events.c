@@ -225,7 +225,7 @@ events_follow(struct ctl *c)
 
 		json_decref(p);
 		if (text == NULL)
-			return ctl_fail(EX_FAILED, "out of memory");
+			return ctl_fail(c, EX_FAILED, "out of memory");
 		rc = vaultd_call_more(c->v, "vaultd.Events.Follow", text, heard, &s, &c->error);
 		free(text);
 	} while (rc != 0 && wait_for_it(&s));

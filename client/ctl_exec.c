@@ -55,14 +55,14 @@ name_variable(struct wanted *w)
 
 /* "VARIABLE=CONNECTION", or a connection alone. */
 static int
-read_wanted(const char *arg, struct wanted *w)
+read_wanted(const struct ctl *c, const char *arg, struct wanted *w)
 {
 	size_t n = strcspn(arg, "=");
 
 	*w = (struct wanted){ .connection = arg, .fd = -1 };
 	if (arg[n] == '=' && is_variable(arg, n)) {
 		if (n >= sizeof w->variable)
-			return ctl_fail(EX_USE, "the name of a variable is at most %zu bytes",
+			return ctl_fail(c, EX_USE, "the name of a variable is at most %zu bytes",
 			    sizeof w->variable - 1);
 		memcpy(w->variable, arg, n);
 		w->connection = arg + n + 1;
@@ -76,13 +76,13 @@ static int
 read_all(struct ctl *c, struct wanted *w)
 {
 	if (c->rest == NULL || c->rest[0] == NULL)
-		return ctl_fail(EX_USE, "what is to be run? vaultctl exec CONNECTION -- COMMAND");
+		return ctl_fail(c, EX_USE, "what is to be run? vaultctl exec CONNECTION -- COMMAND");
 	for (int i = 0; i < c->nargs; i++) {
-		if (read_wanted(c->arg[i], &w[i]) != 0)
+		if (read_wanted(c, c->arg[i], &w[i]) != 0)
 			return EX_USE;
 		for (int k = 0; k < i; k++)
 			if (strcmp(w[k].variable, w[i].variable) == 0)
-				return ctl_fail(EX_USE, "%s and %s would both be %s: name the variable "
+				return ctl_fail(c, EX_USE, "%s and %s would both be %s: name the variable "
 				    "of one, as NAME=%s", w[k].connection, w[i].connection,
 				    w[i].variable, w[i].connection);
 	}
@@ -91,21 +91,21 @@ read_all(struct ctl *c, struct wanted *w)
 
 /* Readable again and again at /dev/fd/N, by the program alone, and never written. */
 static int
-token_fd(const char *token, int *ret)
+token_fd(const struct ctl *c, const char *token, int *ret)
 {
 	size_t n = strlen(token);
 	int fd = memfd_create("token", MFD_ALLOW_SEALING);
 
 	if (fd < 0 || write(fd, token, n) != (ssize_t)n || lseek(fd, 0, SEEK_SET) != 0 ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
-		return ctl_fail(EX_FAILED, "the token cannot be put into a file in memory: %s",
+		return ctl_fail(c, EX_FAILED, "the token cannot be put into a file in memory: %s",
 		    strerror(errno));
 	*ret = fd;
 	return 0;
 }
 
 static int
-set_variable(struct wanted *w, const char *token)
+set_variable(const struct ctl *c, struct wanted *w, const char *token)
 {
 	char path[32];
 
@@ -113,7 +113,7 @@ set_variable(struct wanted *w, const char *token)
 		snprintf(path, sizeof path, "/dev/fd/%d", w->fd);
 		token = path;
 	}
-	return setenv(w->variable, token, 1) == 0 ? 0 : ctl_fail(EX_FAILED, "out of memory");
+	return setenv(w->variable, token, 1) == 0 ? 0 : ctl_fail(c, EX_FAILED, "out of memory");
 }
 
 static int
@@ -127,9 +127,9 @@ give(struct ctl *c, struct wanted *w, long long ttl)
 		return ctl_exit_of(&c->error);
 	}
 	if (ctl_option(c, "fd") != NULL)
-		rc = token_fd(t.access_token, &w->fd);
+		rc = token_fd(c, t.access_token, &w->fd);
 	if (rc == 0)
-		rc = set_variable(w, t.access_token);
+		rc = set_variable(c, w, t.access_token);
 	vaultd_token_done(&t);
 	return rc;
 }
@@ -172,7 +172,7 @@ exec_command(struct ctl *c)
 	restore_limits(c);
 	execvp(c->rest[0], c->rest);
 	rc = errno == ENOENT ? EX_NO_PROGRAM : EX_CANNOT_RUN;
-	return ctl_fail(rc, "%s: %s", c->rest[0], strerror(errno));
+	return ctl_fail(c, rc, "%s: %s", c->rest[0], strerror(errno));
 }
 
 const struct command commands_exec[] = {

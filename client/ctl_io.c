@@ -44,7 +44,7 @@ ctl_number(const struct ctl *c, const char *option, long long min, long long *re
 	*ret = strtoll(text, &end, 10);
 	if (errno == 0 && *end == '\0' && end != text && *ret >= min)
 		return 0;
-	return ctl_fail(EX_USE, "--%s is a whole number, at least %lld", option, min);
+	return ctl_fail(c, EX_USE, "--%s is a whole number, at least %lld", option, min);
 }
 
 json_t *
@@ -57,7 +57,7 @@ ctl_pairs(const struct ctl *c, const char *option)
 	for (int i = 0; (v = ctl_option_at(c, option, i)) != NULL; i++) {
 		eq = strchr(v, '=');
 		if (eq == NULL || eq == v || (size_t)(eq - v) >= sizeof name) {
-			ctl_fail(EX_USE, "--%s is NAME=VALUE", option);
+			ctl_fail(c, EX_USE, "--%s is NAME=VALUE", option);
 			json_decref(o);
 			return NULL;
 		}
@@ -175,6 +175,19 @@ print_rule(json_t *d)
 		ctl_say(stderr, "rule   %s (built in)\n", rule);
 }
 
+/* DETAILS is taken. */
+static void
+print_json(const struct vaultd_error *e, json_t *details)
+{
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o}", "error", e->name, "message",
+	    e->message, "owner", e->owner, "advice", e->advice, "trace", e->trace, "retry",
+	    (int)e->retry, "details", details);
+
+	json_dumpf(o, stderr, JSON_INDENT(2));
+	fputc('\n', stderr);
+	json_decref(o);
+}
+
 void
 ctl_print_error(struct ctl *c)
 {
@@ -183,13 +196,7 @@ ctl_print_error(struct ctl *c)
 	json_t *d = json_loads(e->details, 0, &je);
 
 	if (c->json) {
-		json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o}", "error", e->name,
-		    "message", e->message, "owner", e->owner, "advice", e->advice, "trace",
-		    e->trace, "retry", (int)e->retry, "details", d != NULL ? d : json_object());
-
-		json_dumpf(o, stderr, JSON_INDENT(2));
-		fputc('\n', stderr);
-		json_decref(o);
+		print_json(e, d != NULL ? d : json_object());
 		return;
 	}
 	ctl_say(stderr, "error: %s\n", e->message);
@@ -215,15 +222,18 @@ ctl_own_error(struct ctl *c, const char *message, const char *advice_fmt, ...)
 }
 
 int
-ctl_fail(int status, const char *fmt, ...)
+ctl_fail(const struct ctl *c, int status, const char *fmt, ...)
 {
+	struct vaultd_error e = { .owner = "caller", .details = "{}" };
 	va_list ap;
 
-	fprintf(stderr, "error: ");
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(e.message, sizeof e.message, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	if (c->json_errors)
+		print_json(&e, json_object());
+	else
+		ctl_say(stderr, "error: %s\n", e.message);
 	return status;
 }
 
@@ -290,11 +300,11 @@ prompt_line(const char *prompt)
 char *
 ctl_secret(struct ctl *c, const char *file_option, const char *prompt)
 {
-	return ctl_secret_from(ctl_option(c, file_option), prompt);
+	return ctl_secret_from(c, ctl_option(c, file_option), prompt);
 }
 
 char *
-ctl_secret_from(const char *file, const char *prompt)
+ctl_secret_from(const struct ctl *c, const char *file, const char *prompt)
 {
 	char *line;
 	FILE *f;
@@ -302,14 +312,14 @@ ctl_secret_from(const char *file, const char *prompt)
 	if (file == NULL)
 		line = isatty(STDIN_FILENO) ? prompt_line(prompt) : read_line(stdin);
 	else if ((f = fopen(file, "re")) == NULL) {
-		ctl_fail(EX_FAILED, "%s: %s", file, strerror(errno));
+		ctl_fail(c, EX_FAILED, "%s: %s", file, strerror(errno));
 		return NULL;
 	} else {
 		line = read_line(f);
 		fclose(f);
 	}
 	if (line == NULL || *line == '\0') {
-		ctl_fail(EX_USE, "%s: nothing was given", prompt);
+		ctl_fail(c, EX_USE, "%s: nothing was given", prompt);
 		free(line);
 		return NULL;
 	}

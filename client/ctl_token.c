@@ -43,11 +43,11 @@ print_headers(struct ctl *c, long long ttl, long long refused)
 	if ((r = ctl_call(c, "vaultd.Tokens.Headers", p)) == NULL)
 		return c->status;
 	if (json_array_size(json_object_get(r, "query")) > 0)
-		rc = ctl_fail(EX_FAILED, "this key goes into the query, not into a header: "
+		rc = ctl_fail(c, EX_FAILED, "this key goes into the query, not into a header: "
 		    "`vaultctl call vaultd.Tokens.Headers` has it");
 	json_array_foreach(json_object_get(r, "headers"), i, item)
 		if (!is_one_line(ctl_text(item, "name")) || !is_one_line(ctl_text(item, "value")))
-			rc = ctl_fail(EX_FAILED, "this token cannot be a header: it has control "
+			rc = ctl_fail(c, EX_FAILED, "this token cannot be a header: it has control "
 			    "characters in it");
 	json_array_foreach(json_object_get(r, "headers"), i, item)
 		if (rc == EX_OK)
@@ -90,14 +90,14 @@ check_options(struct ctl *c, long long *ttl, long long *refused)
 	while (format != NULL && i < 4 && strcmp(formats[i], format) != 0)
 		i++;
 	if (i == 4)
-		return ctl_fail(EX_USE, "--format is one of: token header env json");
+		return ctl_fail(c, EX_USE, "--format is one of: token header env json");
 	if (ctl_number(c, "min-ttl", 0, ttl) != 0 ||
 	    ctl_number(c, "refused-generation", 1, refused) != 0)
 		return EX_USE;
 	if (*ttl > 0 && *refused > 0)
-		return ctl_fail(EX_USE, "--min-ttl and --refused-generation exclude each other");
+		return ctl_fail(c, EX_USE, "--min-ttl and --refused-generation exclude each other");
 	if (isatty(STDOUT_FILENO) && ctl_option(c, "show") == NULL)
-		return ctl_fail(EX_USE, "a token is printed to a terminal only with --show; to a pipe "
+		return ctl_fail(c, EX_USE, "a token is printed to a terminal only with --show; to a pipe "
 		    "it goes as it is");
 	return 0;
 }

@@ -132,7 +132,7 @@ call(struct ctl *c)
 	json_t *p = NULL, *r;
 
 	if (c->nargs > 1 && (p = json_loads(c->arg[1], 0, &je)) == NULL)
-		return ctl_fail(EX_USE, "the parameters are not JSON: %s", je.text);
+		return ctl_fail(c, EX_USE, "the parameters are not JSON: %s", je.text);
 	if ((r = ctl_call(c, c->arg[0], p)) == NULL)
 		return c->status;
 	ctl_dump(r);

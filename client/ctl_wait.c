@@ -27,7 +27,7 @@ wait_for(struct ctl *c)
 	if (ctl_number(c, "timeout", 1, &seconds) != 0)
 		return EX_USE;
 	if (seconds > 1000000)
-		return ctl_fail(EX_USE, "--timeout is at most 1000000; without it there is no end");
+		return ctl_fail(c, EX_USE, "--timeout is at most 1000000; without it there is no end");
 	if (vaultd_wait(c->v, c->arg[0], (int)(seconds * 1000), waiting, c, &c->error) == 0) {
 		if (c->json)
 			return ctl_print_connection(c, ctl_call(c, "vaultd.Connections.Show",

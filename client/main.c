@@ -108,7 +108,7 @@ help(int argc, char **argv)
 }
 
 static int
-unknown_command(int argc, char **argv)
+unknown_command(struct ctl *c, int argc, char **argv)
 {
 	bool asked;
 	const char *names[64];
@@ -118,7 +118,8 @@ unknown_command(int argc, char **argv)
 	if (strcmp(argv[0], "help") == 0)
 		return help(argc - 1, argv + 1);
 	asked = argc > 1 && is_help(argv[1]);
-	if ((argc == 1 || argv[1][0] == '-') && noun_usage(argv[0], asked ? stdout : stderr))
+	if ((argc == 1 || argv[1][0] == '-') && (asked || !c->json_errors) &&
+	    noun_usage(argv[0], asked ? stdout : stderr))
 		return asked ? EX_OK : EX_USE;
 	for (const struct command *const *t = command_tables; *t != NULL; t++)
 		for (const struct command *k = *t; k->name != NULL && n < 64; k++)
@@ -126,9 +127,8 @@ unknown_command(int argc, char **argv)
 	snprintf(said, sizeof said, "%s%s%s", argv[0], argc > 1 && argv[1][0] != '-' ? " " : "",
 	    argc > 1 && argv[1][0] != '-' ? argv[1] : "");
 	suggest_text(said, names, n, close);
-	fprintf(stderr, "error: there is no command '%s'%s\nnext   vaultctl --help lists them\n",
-	    said, close);
-	return EX_USE;
+	return ctl_fail(c, EX_USE, "there is no command '%s'%s; vaultctl --help lists them", said,
+	    close);
 }
 
 const char *
@@ -157,19 +157,19 @@ take_option(struct ctl *c, int *i, int argc, char **argv)
 		if (value == NULL && *i + 1 < argc)
 			value = argv[++*i];
 		c->socket = value;
-		return value != NULL ? 0 : ctl_fail(EX_USE, "option --socket needs a value");
+		return value != NULL ? 0 : ctl_fail(c, EX_USE, "option --socket needs a value");
 	}
 	if ((row = command_option(c->command, name, strlen(name))) == NULL)
-		return ctl_fail(EX_USE, "`vaultctl %s` has no option --%s; --help lists them",
+		return ctl_fail(c, EX_USE, "`vaultctl %s` has no option --%s; --help lists them",
 		    c->command->name, name);
 	with_value = row[strlen(name)] == '=';
 	if (with_value && value == NULL && *i + 1 < argc)
 		value = argv[++*i];
 	if (with_value != (value != NULL))
-		return ctl_fail(EX_USE, with_value ? "option --%s needs a value" :
+		return ctl_fail(c, EX_USE, with_value ? "option --%s needs a value" :
 		    "option --%s takes no value", name);
 	if (c->noptions == OPTIONS_MAX)
-		return ctl_fail(EX_USE, "too many options");
+		return ctl_fail(c, EX_USE, "too many options");
 	c->option[c->noptions++] = (struct option_value){ name, value == NULL ? "" : value };
 	return 0;
 }
@@ -195,10 +195,10 @@ parse(struct ctl *c, int argc, char **argv)
 		} else if (!only_args && strncmp(argv[i], "--", 2) == 0)
 			rc = take_option(c, &i, argc, argv);
 		else if (!only_args && argv[i][0] == '-' && isalpha((unsigned char)argv[i][1]))
-			rc = ctl_fail(EX_USE, "`vaultctl %s` has no option %s; options begin with --, and "
+			rc = ctl_fail(c, EX_USE, "`vaultctl %s` has no option %s; options begin with --, and "
 			    "--help lists them", c->command->name, argv[i]);
 		else if (c->nargs == c->command->max)
-			rc = ctl_fail(EX_USE, "`vaultctl %s` takes no argument '%s'",
+			rc = ctl_fail(c, EX_USE, "`vaultctl %s` takes no argument '%s'",
 			    c->command->name, argv[i]);
 		else
 			c->arg[c->nargs++] = argv[i];
@@ -207,8 +207,8 @@ parse(struct ctl *c, int argc, char **argv)
 	}
 	if (c->nargs >= c->command->min)
 		return 0;
-	ctl_fail(EX_USE, "`vaultctl %s` needs %s", c->command->name, c->command->args);
-	return EX_USE;
+	return ctl_fail(c, EX_USE, "`vaultctl %s` needs %s; --help explains it", c->command->name,
+	    c->command->args);
 }
 
 /* The options before the command. *I is left at the command. -1: go on. */
@@ -233,13 +233,25 @@ global_options(struct ctl *c, int argc, char **argv, int *i)
 			printf("vaultctl " VERSION "\n");
 			return EX_OK;
 		} else {
-			return ctl_fail(EX_USE, "vaultctl has no option %s; --help lists them", o);
+			return ctl_fail(c, EX_USE, "vaultctl has no option %s; --help lists them", o);
 		}
 	}
 	if (*i < argc)
 		return -1;
+	if (c->json)
+		return ctl_fail(c, EX_USE, "no command was given; vaultctl --help lists them");
 	usage(stderr);
 	return EX_USE;
+}
+
+/* --json counts also where the command line is wrong. */
+static bool
+wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
 }
 
 /* Nothing of ours lands in a file that was opened where a standard stream should be, and
@@ -276,7 +288,7 @@ run(struct ctl *c)
 	if (fflush(stdout) != 0 && errno == EPIPE)
 		return rc;	/* `| head` has seen enough */
 	if (ferror(stdout))
-		return ctl_fail(EX_FAILED, "standard output cannot be written");
+		return ctl_fail(c, EX_FAILED, "standard output cannot be written");
 	return rc;
 }
 
@@ -288,11 +300,13 @@ main(int argc, char **argv)
 	int i = 1, rc;
 
 	harden(&c);
+	c.json_errors = wants_json(argc, argv);
 	if ((rc = global_options(&c, argc, argv, &i)) >= 0)
 		return rc;
 	if ((c.command = command_find(argc - i, argv + i, &words)) == NULL)
-		return unknown_command(argc - i, argv + i);
+		return unknown_command(&c, argc - i, argv + i);
 	if ((rc = parse(&c, argc - i - (int)words, argv + i + words)) != 0)
 		return rc;
+	c.json_errors = c.json;
 	return run(&c);
 }

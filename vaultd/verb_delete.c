@@ -105,11 +105,11 @@ delete_run(struct request *r, struct err *e)
 		job_free(j);
 		return e->code;
 	}
-	audit_line_system(&j->line, r->vault, "connection.deleted", r->object_name, &c->id, NULL);
 	j->has_changes = true;
 	j->done = buried;
 	j->arg = r;
-	request_defer(r);
+	request_defer(r);	/* its line comes first */
+	audit_line_system(&j->line, r->vault, "connection.deleted", r->object_name, &c->id, NULL);
 	journal_submit(r->vault->journal, j);
 	return REQUEST_WAIT;
 }

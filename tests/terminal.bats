@@ -83,3 +83,21 @@ waits() {	# SAID [OPTION...]: in the background, until it has said why
 	run ctl $BED_ADMIN connection wait binding:jobs/other
 	[ "$status" != 0 ]
 }
+
+# ---- errors
+
+@test "promise 10: with --json what is wrong with a command line is JSON too, wherever it stands" {
+	said() { python3 -c 'import json,sys; e = json.load(sys.stdin); assert e["owner"] == "caller" and not e["retry"]; print(e["message"])' <<<"$output"; }
+	run -2 alice connection show x --nope --json
+	[[ $(said) == *"no option --nope"* ]]
+	run -2 alice --json nosuch
+	[[ $(said) == *"no command 'nosuch'"* ]]
+	run -2 alice --json token
+	said
+	run -2 alice --json connect openid --timeout soon
+	[[ $(said) == *"--timeout is a whole number"* ]]
+	run -2 alice connection show
+	[[ $output == "error: "* ]]
+	run -2 alice exec openid --nope -- ls --json	# what stands behind -- is the program's
+	[[ $output == "error: "* ]]
+}

@@ -715,6 +715,7 @@ check_put(struct msg *m, const struct check *v)
 {
 	msg_put_str(m, v->connector);
 	msg_put_u32(m, v->version);
+	msg_put_u32(m, v->auth_type);
 	ex_vars_put(m, &v->vars);
 	ex_vars_put(m, &v->captured);
 	put_sealed(m, &v->app);
@@ -729,6 +730,9 @@ check_get(struct slice body, struct check *ret, struct err *e)
 	msg_read(&m, body);
 	msg_get_str(&m, ret->connector, sizeof ret->connector);
 	ret->version = msg_get_u32(&m);
+	ret->auth_type = msg_get_u32(&m);
+	if (auth_type_flags(ret->auth_type) == 0)
+		m.failed = true;
 	ex_vars_get(&m, &ret->vars);
 	ex_vars_get(&m, &ret->captured);
 	get_sealed(&m, &ret->app);

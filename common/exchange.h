@@ -253,10 +253,11 @@ struct test_app_result {
 	char		text[160];	/* for people; what the provider said is redacted */
 };
 
-/* Does the API take the token in RELEASE? APP empty: a secret of CONNECTOR without one. */
+/* Does the API take what RELEASE holds? APP empty: a secret of CONNECTOR without one. */
 struct check {
 	char		connector[EX_NAME];
 	uint32_t	version;
+	enum auth_type	auth_type;
 	struct ex_vars	vars, captured;
 	struct sealed	app, release;
 };

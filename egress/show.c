@@ -3,6 +3,9 @@
  */
 #include "egress/show.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/json.h"
@@ -170,4 +173,28 @@ shown_fragment(const struct shown *v, const struct ex_secrets *s, struct secret 
 		    e);
 	}
 	return rc == 0 ? put(ret, "}", e) : rc;
+}
+
+int
+fragment_secrets(const struct secret *fragment, struct ex_secrets *ret, struct err *e)
+{
+	AUTO(secret) text = { 0 };
+	json_auto_t *o = NULL;
+	const char *name;
+	json_t *v;
+
+	if (put(&text, "{", e) != 0 || secret_append(&text, fragment->p, fragment->len, e) != 0 ||
+	    put(&text, "}", e) != 0)
+		return e->code;
+	o = json_parse((struct slice){ text.p, text.len }, 1u << 20, e);
+	json_object_foreach(json_object_get(o, "secrets"), name, v) {
+		if (ret->n == EX_SECRETS || !json_is_string(v))
+			break;
+		snprintf(ret->v[ret->n].name, sizeof ret->v[0].name, "%s", name);
+		ret->v[ret->n].value = (struct secret){ 0 };
+		if (secret_set(&ret->v[ret->n++].value, json_string_value(v), json_string_length(v),
+			e) != 0)
+			return e->code;
+	}
+	return ret->n > 0 ? 0 : err_set(e, V_CORRUPT, "the sealed secrets are not readable");
 }

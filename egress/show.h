@@ -29,3 +29,5 @@ int shown_make(const struct connector *c, enum auth_type t, const struct ex_secr
 /* What is sealed under release: `"headers":[{"name":"..","value":".."}],"query":[..],"secrets":{..}`. */
 int shown_fragment(const struct shown *v, const struct ex_secrets *s, struct secret *ret,
     struct err *e);
+/* The secrets out of it, by name. V_CORRUPT: it holds none. */
+int fragment_secrets(const struct secret *fragment, struct ex_secrets *ret, struct err *e);

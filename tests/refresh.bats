@@ -38,7 +38,11 @@ short_token() {		# one that ends in SECONDS, as the provider says
 	renew >/dev/null
 }
 newer_than() { [ "$(field generation)" -gt "$1" ]; }
-cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown cause) == *".$1" ]] ;; esac; }
+cause_is() {
+	local now
+	now=$(shown cause)	# once: it may be another a moment later
+	case $now in "" | *.none) [ -z "$1" ] ;; *) [[ $now == *".$1" ]] ;; esac
+}
 
 @test "a token is renewed before it ends, with nobody asking" {
 	connect
@@ -109,27 +113,27 @@ cause_is() { case $(shown cause) in "" | *.none) [ -z "$1" ] ;; *) [[ $(shown ca
 	for answer in 429 503; do
 		connect "$C-$answer"
 		C=$C-$answer
-		fault "\"kind\":\"status\",\"status\":$answer,\"headers\":{\"retry-after\":\"1\"},\"body\":{}"
+		fault "\"kind\":\"status\",\"status\":$answer,\"headers\":{\"retry-after\":\"5\"},\"body\":{}"
 		run renew
 		[ "$status" = 6 ]
 		[[ $output == *"the provider answered $answer"* ]]
 		cause_is Throttled
 		bed_works "$(field access_token)"
-		bed_within 10 cause_is ""	# by itself, before the next fault is there to be met
+		bed_within 30 cause_is ""	# by itself, before the next fault is there to be met
 		C=c$BATS_TEST_NUMBER
 	done
 }
 
 @test "Retry-After is kept to by those who ask, and no longer than it says" {
 	connect
-	fault '"kind":"status","status":429,"headers":{"retry-after":"3"},"body":{}'
+	fault '"kind":"status","status":429,"headers":{"retry-after":"6"},"body":{}'
 	run renew
 	cause_is Throttled
 	asked=$(bed_count 'refresh_token:200')
 	run renew
 	[ "$status" = 6 ]
 	[ "$(bed_count 'refresh_token:200')" = "$asked" ]
-	sleep 3
+	sleep 6
 	[ -n "$(renew)" ]
 	cause_is ""
 }

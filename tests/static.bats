@@ -89,6 +89,45 @@ headers() { alice --json call vaultd.Tokens.Headers "{\"connection\":\"$1\"${2:-
 	[[ $output != *pat-good-x* ]]
 }
 
+verdict() {	# CONNECTION STATUS CREDENTIAL API
+	run alice --json connection check "$1"
+	[ "$status" = "$2" ] || { echo "status $status: $output"; return 1; }
+	[[ $output == *"\"credential\": \"$3\""* ]] || { echo "$output"; return 1; }
+	[[ $output == *"\"api\": \"$4\""* ]] || { echo "$output"; return 1; }
+	[[ $output != *pat-good* ]]
+}
+refuse() { bed_ctl fault '{"path":"/api/whoami","kind":"status","status":401,"count":'"$1"'}' >/dev/null; }
+later() { sleep 11; }	# what was found lately is not asked again
+
+@test "rows 26, 40: the test call of every static type goes with what its callers get" {
+	printf 'pat-good-b' | make named
+	printf 'pat-good-p' | make asked --auth-type pat --name token
+	for c in keyed named several token; do
+		verdict $c 0 ok ok
+	done
+	refuse 4
+	later
+	for c in keyed named several token; do
+		verdict $c 5 disconnected rejected
+		[ "$(bed_shown $c cause)" = vaultd.Connections.KeyRejected ]
+		run alice token get $c --format header
+		[ "$status" != 0 ]
+		[[ $output == *KeyRejected* || $output == *refused* ]]
+	done
+}
+
+@test "rows 40, 41: a key that was refused comes back with another key, or when the API takes it again" {
+	printf 'pat-good-other' | alice connection set-secrets keyed
+	[ "$(bed_shown keyed state)" = connected ]
+	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good-other" ]
+	later
+	verdict named 0 ok ok
+	[ "$(bed_shown named state)" = connected ]
+	verdict several 0 ok ok
+	verdict token 0 ok ok
+	[ "$(alice token get token)" = pat-good-p ]
+}
+
 @test "row 52: a key of the query is no header, and comes as a parameter" {
 	run make asked --auth-type api_key <<<'pat-good-q'
 	[ "$status" != 0 ]	# this API takes no key in the query: the test call says so

@@ -258,6 +258,7 @@ ask(struct checks *k, struct err *e)
 	q.release = (struct sealed){ c.id, rel.version, buf_slice(&rel.blob), buf_slice(&rw) };
 	snprintf(q.connector, sizeof q.connector, "%s", c.connector);
 	q.version = c.connector_version;
+	q.auth_type = c.auth_type;
 	q.vars = c.vars;
 	q.captured = c.captured;
 	check_put(&m, &q);

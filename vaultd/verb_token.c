@@ -377,6 +377,25 @@ renew(struct request *r)
 		limits_renewal(&v->limits, &id, boot_ms());
 }
 
+/* What is no longer taken, and never ends by itself, is not handed out: whoever gets it can only
+ * fail. A token that lives is. */
+static int
+usable_or_lives(struct request *r, struct err *e)
+{
+	const struct token_get *a = r->args;
+
+	if (conn_state_usable(a->c.state))
+		return 0;
+	if (still_usable(r, e) != 0)
+		return e->code;
+	if (a->c.state != CONN_DISCONNECTED || a->c.cause == ERR_NONE ||
+	    !(auth_type_flags(a->c.auth_type) & AUTH_STATIC))
+		return 0;
+	err_name(e, a->c.cause, "%s", a->c.cause_text);
+	explain_to(r, e);
+	return e->code;
+}
+
 static int
 token_run(struct request *r, struct err *e)
 {
@@ -386,7 +405,7 @@ token_run(struct request *r, struct err *e)
 	if (a->c.auth_type & AUTH_WITHOUT_TOKEN && !a->ready_made)
 		return err_name(e, ERR_AUTH_TYPE_HAS_NO_TOKEN, "connection '%s' is of type %s, which "
 		    "has no token", a->c.name, auth_type_name(a->c.auth_type));
-	if (!conn_state_usable(a->c.state) && still_usable(r, e) != 0)
+	if (usable_or_lives(r, e) != 0)
 		return e->code;
 	if (a->c.connector == NULL)
 		return err_name(e, ERR_CONNECTOR_GONE, "the connector of '%s' was withdrawn from the "

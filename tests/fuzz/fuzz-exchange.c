@@ -1,4 +1,6 @@
 /* Frames and bodies between the roles, and lines of the audit log. */
+#include <string.h>
+
 #include "common/auditlog.h"
 #include "common/auto.h"
 #include "common/envelope.h"
@@ -36,6 +38,10 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	struct reseal rs;
 	struct test_app ta = { 0 };
 	struct test_app_result tr;
+	static struct check ck;
+	static struct check_result cr;
+	static struct app_key_ask ak;
+	static struct app_key_result akr;
 	AUTO(secret) dek = { 0 };
 	AUTO(buf) wrap = { 0 };
 	struct wrap_view w;
@@ -48,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	switch (p[0] % 17) {
+	switch (p[0] % 19) {
 	case 0:
 		frame_parse(s, &f);
 		break;
@@ -111,6 +117,16 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	case 16:
 		test_app_get(s, &ta, &e);
 		test_app_result_get(s, &tr, &e);
+		break;
+	case 17:
+		check_get(s, &ck, &e);
+		check_result_get(s, &cr, &e);
+		break;
+	case 18:
+		if (app_key_ask_get(s, &ak, &e) == 0)
+			must(strlen(ak.common_name) < sizeof ak.common_name);
+		if (app_key_result_get(s, &akr, &e) == 0)
+			app_key_result_done(&akr);
 		break;
 	}
 	return 0;

@@ -192,7 +192,8 @@ async function interaction(provider, q, s, uid, verb) {
 async function whoami(provider, q, s) {
 	const m = /^Bearer (.+)$/i.exec(q.headers.authorization || '');
 	const at = m && (await provider.AccessToken.find(m[1]) || await provider.ClientCredentials.find(m[1]));
-	if (m && m[1].startsWith('pat-good')) return json(s, 200, { sub: 'pat-user', login: 'pat-user' });
+	const basic = /^Basic (.+)$/i.exec(q.headers.authorization || '');
+	if ((m && m[1].startsWith('pat-good')) || (basic && Buffer.from(basic[1], 'base64').toString().startsWith('pat-good'))) return json(s, 200, { sub: 'pat-user', login: 'pat-user' });
 	if (!at) return json(s, 401, { error: 'invalid_token' });
 	return json(s, 200, { sub: at.accountId, client_id: at.clientId, scope: at.scope || '', bound: at['x5t#S256'] });
 }
@@ -269,7 +270,7 @@ async function handle(provider, q, s) {
 	}
 	const m = /^\/interaction\/([^/]+)(?:\/(login|consent|deny))?$/.exec(path);
 	if (m) return interaction(provider, q, s, m[1], m[2]);
-	if (path === '/api/whoami') return whoami(provider, q, s);
+	if (path === '/api/whoami' && !findFault(path, new URLSearchParams())) return whoami(provider, q, s);
 	if (path.startsWith('/__ctl/')) return control(q, s, path);
 	if (!faults.some((f) => f.count > 0)) return provider.callback()(q, s);
 	const text = await body(q);

@@ -333,7 +333,8 @@ static int
 reconnect(struct ctl *c)
 {
 	return sign_in(c, "vaultd.Connections.Reconnect",
-	    json_pack("{s:s}", "connection", c->arg[0]), false);
+	    json_pack("{s:s, s:b}", "connection", c->arg[0], "allow_other_account",
+		ctl_option(c, "allow-other-account") != NULL), false);
 }
 
 #define FLOW_HELP \
@@ -350,8 +351,11 @@ const struct command commands_connect[] = {
 	    "  --auth-type TYPE     oauth2_device: sign in on another device\n"
 	    "  --scope SCOPE        instead of the default ones; repeat it\n" FLOW_HELP "\n"
 	    "  vaultctl connect github --name work\n", connect_new },
-	{ "connection reconnect", "CONNECTION", 1, 1, "no-browser paste timeout=",
+	{ "connection reconnect", "CONNECTION", 1, 1,
+	    "no-browser paste timeout= allow-other-account",
 	    "sign in again; id, name and folder stay",
-	    FLOW_HELP "\n  vaultctl connection reconnect work\n", reconnect },
+	    FLOW_HELP
+	    "  --allow-other-account  the sign-in may be with another account\n\n"
+	    "  vaultctl connection reconnect work\n", reconnect },
 	{ 0 },
 };

@@ -166,7 +166,8 @@ set_secrets(struct ctl *c)
 
 	if (secrets != NULL)
 		rc = print_made(c, ctl_call(c, "vaultd.Connections.SetSecrets", json_pack(
-		    "{s:s, s:o}", "connection", c->arg[0], "secrets", secrets)));
+		    "{s:s, s:o, s:b}", "connection", c->arg[0], "secrets", secrets,
+		    "allow_other_account", ctl_option(c, "allow-other-account") != NULL)));
 	json_decref(k);
 	json_decref(r);
 	return rc;
@@ -191,8 +192,11 @@ const struct command commands_create[] = {
 	    "  --name NAME                 default the connector's id\n"
 	    "  --description TEXT          for people\n\n"
 	    "  vaultctl connection create github --auth-type pat <token.txt\n", create },
-	{ "connection set-secrets", "CONNECTION", 1, 1, "secret-file=*",
+	{ "connection set-secrets", "CONNECTION", 1, 1,
+	    "secret-file=* allow-other-account",
 	    "give it other secrets, once they prove good",
-	    SECRET_HELP "\n  vaultctl connection set-secrets github <token.txt\n", set_secrets },
+	    SECRET_HELP
+	    "  --allow-other-account       they may be of another account than the old ones\n\n"
+	    "  vaultctl connection set-secrets github <token.txt\n", set_secrets },
 	{ 0 },
 };

@@ -98,7 +98,8 @@ static const struct err_row rows[ERR_MAX] = {
 	    OWNER_ADMIN, false,
 	    "Register exactly {redirect_uri} in {app} at {provider}." },
 	[ERR_ACCOUNT_MISMATCH] = { CONNS "AccountMismatch", V_DENIED, OWNER_CALLER, false,
-	    "Sign in with the account this connection belongs to." },
+	    "Sign in with the account this connection belongs to, or make another connection. If it is to "
+	    "change hands: `--allow-other-account`." },
 	[ERR_KEY_REJECTED] = { CONNS "KeyRejected", V_PROVIDER, OWNER_CALLER, false,
 	    "Create a new token at the provider with the rights it needs." },
 	[ERR_NOT_READY] = { CONNS "NotReady", V_STATE, OWNER_CALLER, false,

@@ -258,6 +258,31 @@ refused_by_policy() {	# FROM TO WORDS: the policy's text becomes another while t
 	bed_works "$(vault token get "$C")"
 }
 
+@test "row 41: with --allow-other-account it changes hands; id and name stay" {
+	bed_connect $BED_ALICE --name "$C"
+	id=$(bed_shown "$C" id)
+	begin connection reconnect "$C" --allow-other-account
+	bed_consent "$URL" --user bob --password builder >/dev/null
+	ends 0 "connected personal/$C as bob"
+	[ "$(bed_shown "$C" id)" = "$id" ]
+	[ "$(bed_shown "$C" account)" = bob ]
+	# From then on it is bob's.
+	begin connection reconnect "$C"
+	bed_consent "$URL" >/dev/null
+	ends 5 "belongs to account 'bob'" "with 'alice'"
+}
+
+@test "rows 41, 45: a disabled connection is not signed in again" {
+	bed_connect $BED_ALICE --name "$C"
+	vault connection disable "$C" --note away >/dev/null
+	run vault --json connection reconnect "$C" --no-browser
+	[ "$status" = 4 ]
+	[[ $output == *ConnectionDisabled* ]]
+	[[ $output == *away* ]]
+	vault connection enable "$C" >/dev/null
+	[ "$(bed_shown "$C" state)" = connected ]
+}
+
 @test "a sign-in that takes too long: refused, forgotten by itself, the name is free" {
 	kill "$BED_LAUNCH" && bed_within 20 gone "$BED_LAUNCH"
 	echo 'session_seconds = 2' >>"$BED/etc/vaultd.conf"

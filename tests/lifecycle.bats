@@ -207,3 +207,17 @@ of() { ctl $BED_ALICE --json connection show "$1" | sed -n "s/.*\"$2\": \(.*[^,]
 	! grep -qF "$BED_SECRET" "$BED/log/export"
 	refused 4 "conn.export" ctl $BED_ALICE connection export
 }
+
+@test "row 49: a move into one's own workspace makes that, and takes the old folder's default away" {
+	root_only
+	id=$(of shared/team/common id | tr -d '"')
+	ctl $BED_BOB connection set-default shared/team/common >/dev/null
+	[ "$(of shared/team/common is_default)" = true ]
+	ctl $BED_BOB connection move shared/team/common personal >/dev/null
+	ctl $BED_BOB connection show common | grep -q "$id"
+	ctl $BED_BOB --json connection show common | grep -q '"is_default": false'
+	bed_works "$(token $BED_BOB common)"
+	refused 3 "that you may see" ctl $BED_ALICE connection show "$id"
+	bed_connect $BED_BOB --folder shared/team --name common
+	[ "$(of shared/team/common is_default)" = false ]
+}

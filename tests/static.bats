@@ -66,6 +66,28 @@ headers() { alice --json call vaultd.Tokens.Headers "{\"connection\":\"$1\"${2:-
 	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good-new" ]
 }
 
+@test "row 41: secrets of another account are refused, and the old ones stay, unless that is wanted" {
+	run alice connection set-secrets keyed <<<'pat-good@other'
+	[ "$status" = 5 ]
+	[[ $output == *"belongs to account 'pat-user'"*"'other'"*--allow-other-account* ]]
+	[[ $output != *pat-good* ]]
+	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good-new" ]
+	[ "$(bed_shown keyed account)" = pat-user ]
+	alice connection set-secrets keyed --allow-other-account <<<'pat-good@other'
+	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good@other" ]
+	[ "$(bed_shown keyed account)" = other ]
+	alice connection set-secrets keyed --allow-other-account <<<'pat-good-back'
+}
+
+@test "rows 41, 45: a disabled connection gets no other secrets" {
+	alice connection disable keyed >/dev/null
+	run alice --json connection set-secrets keyed <<<'pat-good-while-off'
+	[ "$status" = 4 ]
+	[[ $output == *ConnectionDisabled* ]]
+	alice connection enable keyed >/dev/null
+	[ "$(alice token get keyed --format header)" = "Authorization: Bearer pat-good-back" ]
+}
+
 @test "row 17: several secret headers, each asked for by its name" {
 	printf 'pat-good-h\napp-1\n' | make several
 	alice token get several --format header >"$BED/several"

@@ -43,17 +43,20 @@ static int
 rebuild(struct attempt *a, struct changes *ch, struct err *e)
 {
 	struct vault *v = a->vault;
+	AUTO(pending) p = { 0 };
 	struct connection c;
 	uint64_t generation;
+	bool other;
 	int rc;
 
+	other = session_load(v, &a->intent.pending, &p, e) == 0 && p.other_account;
 	session_remove(ch, &a->intent.pending);
 	rc = object_connection(v, &a->intent.connection, true, &c, &generation, e);
 	if (rc == V_NOT_FOUND)
 		return revoke_take_answer(v, ch, &a->res, &a->intent, e);
 	if (rc != 0)
 		return e->code;
-	if (a->res.phase == PHASE_ANSWERED && refresh_same_account(v, &c, &a->res,
+	if (a->res.phase == PHASE_ANSWERED && refresh_take_account(v, &c, &a->res, other,
 	    &a->res.err) == 0) {
 		if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0)
 			return e->code;

@@ -145,7 +145,7 @@ take(struct attempt *a, struct pending *p, struct changes *ch, struct err *e)
 		return revoke_take_answer(v, ch, &a->res, &a->intent, e);
 	if (rc != 0)
 		return e->code;
-	if (refresh_same_account(v, &c, &a->res, &a->res.err) != 0)
+	if (refresh_take_account(v, &c, &a->res, p->other_account, &a->res.err) != 0)
 		return fail(v, p, ch, &a->res.err, e);
 	if (refresh_store_result(v, ch, &c, &a->res, &a->intent, e) != 0 ||
 	    object_put_connection(v, ch, &c, generation, e) != 0)

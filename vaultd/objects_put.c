@@ -130,7 +130,8 @@ object_move_connection(struct vault *v, struct changes *c, struct connection *r,
 	changes_remove(c, TABLE_CONNECTION_BY_FOLDER, object_name_key(&r->folder, r->name, key),
 	    EXPECT_ANY);
 	r->folder = *folder;
-	snprintf(r->name, sizeof r->name, "%s", name);
+	if (name != r->name)	/* it may be its own */
+		snprintf(r->name, sizeof r->name, "%s", name);
 	put_name(c, r);
 	return object_put_connection(v, c, r, expect, e);
 }

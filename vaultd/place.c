@@ -25,10 +25,20 @@ place_connector(const struct vault *v, const char *id, uint32_t version,
 }
 
 int
+place_folder(struct request *r, const char *path, struct folder *ret, bool *ret_make,
+    struct err *e)
+{
+	int rc = object_find_folder(r, path, ret, e);
+
+	*ret_make = rc == V_NOT_FOUND && ret->class == FOLDER_PERSONAL &&
+	    ret->owner == r->conn->peer.uid && (path == NULL || strncmp(path, "personal/", 9) != 0);
+	return *ret_make ? 0 : rc;
+}
+
+int
 place_object(struct request *r, struct place *p, const char *auth_type, struct err *e)
 {
 	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
-	int rc;
 
 	if (k == NULL)
 		return err_name(e, ERR_CONNECTOR_UNKNOWN, "there is no connector '%.60s'",
@@ -36,12 +46,8 @@ place_object(struct request *r, struct place *p, const char *auth_type, struct e
 	p->connector = k->id;		/* not an alias: records and policies go by the id */
 	if (p->name == NULL)
 		p->name = p->connector;
-	rc = object_find_folder(r, p->folder, &p->f, e);
-	p->make_workspace = rc == V_NOT_FOUND && p->f.class == FOLDER_PERSONAL &&
-	    p->f.owner == r->conn->peer.uid && (p->folder == NULL ||
-	    strncmp(p->folder, "personal/", 9) != 0);
-	if (rc != 0 && !p->make_workspace)
-		return rc;
+	if (place_folder(r, p->folder, &p->f, &p->make_workspace, e) != 0)
+		return e->code;
 	object_set_folder(r, &p->f);
 	object_set_name(r, p->name);
 	r->object.connector = p->connector;
@@ -68,22 +74,22 @@ workspace_id(const struct request *r, const struct folder *f)
 	return id;
 }
 
-static int
-make_workspace(struct request *r, struct place *p, struct err *e)
+int
+place_workspace(struct request *r, struct folder *f, struct err *e)
 {
 	unsigned char key[KEY_MAX_LEN];
 	char uid[16];
 
-	p->f.parent = root_personal;
-	p->f.created = wall_seconds();
-	object_uid_name(p->f.owner, uid);
-	snprintf(p->f.owner_name, sizeof p->f.owner_name, "%s", r->caller);
-	snprintf(p->f.name, sizeof p->f.name, "%s", p->f.owner_name);
-	p->f.id = workspace_id(r, &p->f);
+	f->parent = root_personal;
+	f->created = wall_seconds();
+	object_uid_name(f->owner, uid);
+	snprintf(f->owner_name, sizeof f->owner_name, "%s", r->caller);
+	snprintf(f->name, sizeof f->name, "%s", f->owner_name);
+	f->id = workspace_id(r, f);
 	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
 	    object_name_key(&root_personal, uid, key), KEEP_IF_THERE,
-	    (struct slice){ p->f.id.b, sizeof p->f.id.b });
-	return object_put_folder(r->vault, &r->changes, &p->f, KEEP_IF_THERE, e);
+	    (struct slice){ f->id.b, sizeof f->id.b });
+	return object_put_folder(r->vault, &r->changes, f, KEEP_IF_THERE, e);
 }
 
 /* What the caller began himself and never finished is in nobody's way, least of all in his own. */
@@ -153,7 +159,7 @@ place_connection(struct request *r, struct place *p, enum auth_type t,
 {
 	const struct connector *k = catalogue_find(&r->vault->catalogue, p->connector);
 
-	if (p->make_workspace && make_workspace(r, p, e) != 0)
+	if (p->make_workspace && place_workspace(r, &p->f, e) != 0)
 		return e->code;
 	if (p->replaces && attempt_find(r->vault, &p->unfinished.id) != NULL)
 		return err_name(e, ERR_BUSY, "the sign-in of '%s' is being finished", p->name);

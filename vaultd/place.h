@@ -22,6 +22,11 @@ struct place {
  * ERR_CONNECTOR_GONE. */
 int place_connector(const struct vault *v, const char *id, uint32_t version,
     const struct connector **ret, struct err *e);
+/* The folder at PATH, or the caller's own workspace that is still to be made (RET_MAKE). */
+int place_folder(struct request *r, const char *path, struct folder *ret, bool *ret_make,
+    struct err *e);
+/* Into r->changes: F, the caller's own workspace as place_folder() found it. */
+int place_workspace(struct request *r, struct folder *f, struct err *e);
 /* For verb->object: finds connector and folder, fills r->object. */
 int place_object(struct request *r, struct place *p, const char *auth_type, struct err *e);
 /* After policy: does the connector have this type, is the name free? */

@@ -10,7 +10,7 @@
 #include "vaultd/record_part.h"
 
 #define FORMAT 1
-#define PENDING_FORMAT 2
+#define PENDING_FORMAT 3
 
 /* ---- tags */
 
@@ -215,6 +215,7 @@ pending_encode(const struct pending *r, struct buf *out, struct err *e)
 	msg_put_u8(&m, r->over);
 	msg_put_u16(&m, (uint16_t)r->cause);
 	msg_put_str(&m, r->cause_text);
+	msg_put_u8(&m, r->other_account);
 	return record_encoded(&m, out, e);
 }
 
@@ -259,6 +260,7 @@ pending_decode(struct slice in, struct pending *ret, struct err *e)
 	ret->over = SESSION_WAITS;
 	if (format >= 2)
 		get_device(&m, ret);
+	ret->other_account = format >= 3 && msg_get_u8(&m) != 0;
 	if (msg_end(&m, "session record", e) == 0)
 		return 0;
 	pending_done(ret);

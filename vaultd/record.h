@@ -185,6 +185,8 @@ struct pending {
 	uint8_t		over;			/* enum session_over */
 	unsigned	cause;			/* FAILED: enum err_id */
 	char		cause_text[160];	/* redacted */
+	/* since format 3 */
+	bool		other_account;		/* a reconnect that may be with another one */
 };
 enum session_over { SESSION_WAITS, SESSION_SIGNED_IN, SESSION_FAILED };
 void pending_done(struct pending *p);

@@ -194,6 +194,20 @@ refresh_same_account(const struct vault *v, const struct connection *c,
 }
 
 int
+refresh_take_account(const struct vault *v, struct connection *c,
+    const struct exchange_result *res, bool other, struct err *e)
+{
+	if (refresh_same_account(v, c, res, e) == 0)
+		return 0;
+	if (!other)
+		return e->code;
+	err_clear(e);
+	c->account[0] = '\0';	/* what is not told now is not known any more */
+	c->captured.n = 0;
+	return 0;
+}
+
+int
 refresh_store_tokens(struct vault *v, struct changes *ch, const struct connection *c,
     const struct exchange_result *res, const struct intent *in, struct err *e)
 {

@@ -58,3 +58,6 @@ int refresh_store_result(struct vault *v, struct changes *ch, struct connection 
  * can tell. */
 int refresh_same_account(const struct vault *v, const struct connection *c,
     const struct exchange_result *res, struct err *e);
+/* The same, and with OTHER it need not be: what C knew of the old one is forgotten then. */
+int refresh_take_account(const struct vault *v, struct connection *c,
+    const struct exchange_result *res, bool other, struct err *e);

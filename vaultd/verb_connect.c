@@ -317,6 +317,7 @@ const struct verb verb_connection_begin = {
 static const struct field reconnect_fields[] = {
 	{ "connection", F_STR, offsetof(struct begin_args, connection), true, 0 },
 	{ "port", F_INT, offsetof(struct begin_args, port), false, 0 },
+	{ "allow_other_account", F_BOOL, offsetof(struct begin_args, pending.other_account), false, 0 },
 	{ 0 },
 };
 
@@ -338,6 +339,8 @@ reconnect_run(struct request *r, struct err *e)
 	if (!(auth_type_flags(a->type) & AUTH_NEEDS_USER))
 		return err_name(e, ERR_INVALID_PARAMETER, "a connection of type %s has no sign-in: "
 		    "delete it and create it anew", auth_type_name(a->t.c.auth_type));
+	if (a->t.c.state == CONN_DISABLED)	/* it would be of no use before it is enabled */
+		return conn_state_refuse(&a->t.c, e);
 	if (object_app(r->vault, &a->t.c.app, &a->a, NULL, e) != 0 ||
 	    place_connector(r->vault, a->a.connector, a->a.connector_version, &k, e) != 0)
 		return e->code;

@@ -27,6 +27,7 @@ struct create_args {
 	struct ex_secrets secrets;
 	struct ex_vars	 variables;
 	struct strings	 scopes;
+	bool		 other_account;
 	/* found */
 	enum auth_type	 type;
 	struct app	 a;
@@ -299,6 +300,7 @@ static const struct field set_fields[] = {
 	{ "connection", F_STR, offsetof(struct create_args, connection), true, 0 },
 	{ "secrets", F_SECRETS, offsetof(struct create_args, secrets), false, 64 << 10 },
 	{ "auth_type", F_STR, offsetof(struct create_args, auth_type), false, 63 },
+	{ "allow_other_account", F_BOOL, offsetof(struct create_args, other_account), false, 0 },
 	{ 0 },
 };
 
@@ -333,7 +335,7 @@ store_again(struct request *r, const struct exchange_result *res, struct err *e)
 	if (generation != a->t.generation)
 		return err_name(e, ERR_CONFLICT, "the connection was changed meanwhile: its secrets are "
 		    "as they were");
-	if (refresh_same_account(r->vault, &c, res, e) != 0 ||
+	if (refresh_take_account(r->vault, &c, res, a->other_account, e) != 0 ||
 	    refresh_store_result(r->vault, &r->changes, &c, res, &a->in, e) != 0)
 		return e->code;
 	r->after = replaced;
@@ -382,6 +384,8 @@ set_run(struct request *r, struct err *e)
 	if (auth_type_flags(a->type) & AUTH_NEEDS_USER)
 		return err_name(e, ERR_INVALID_PARAMETER, "a connection of type %s has no secrets of "
 		    "its own: call Reconnect, to sign in again", auth_type_name(a->type));
+	if (c->state == CONN_DISABLED)
+		return conn_state_refuse(c, e);
 	if (attempt_find(r->vault, &c->id) != NULL)
 		return err_name(e, ERR_BUSY, "an exchange for this connection is under way");
 	if (auth_type_flags(a->type) & AUTH_NEEDS_APP &&

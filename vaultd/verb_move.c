@@ -10,6 +10,7 @@
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/named.h"
+#include "vaultd/place.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
 
@@ -17,6 +18,7 @@ struct move_args {
 	struct named	 n;
 	const char	*folder, *name;
 	struct folder	 to;
+	bool		 make;		/* it is the caller's workspace, on first use */
 };
 
 static const struct field move_fields[] = {
@@ -129,7 +131,7 @@ move_run(struct request *r, struct err *e)
 	struct connection *c = &a->n.t.c;
 
 	if (named_check_revision(&a->n, e) != 0 ||
-	    object_find_folder(r, a->folder, &a->to, e) != 0 ||
+	    place_folder(r, a->folder, &a->to, &a->make, e) != 0 ||
 	    refuse_sharing(a, e) != 0 || may_create_there(r, a, e) != 0)
 		return e->code;
 	if (a->name == NULL)
@@ -138,7 +140,7 @@ move_run(struct request *r, struct err *e)
 		named_reply(r);
 		return 0;
 	}
-	if (name_is_free(r, a, e) != 0)
+	if ((a->make && place_workspace(r, &a->to, e) != 0) || name_is_free(r, a, e) != 0)
 		return e->code;
 	c->updated = wall_seconds();
 	r->after = moved;

@@ -193,7 +193,7 @@ async function whoami(provider, q, s) {
 	const m = /^Bearer (.+)$/i.exec(q.headers.authorization || '');
 	const at = m && (await provider.AccessToken.find(m[1]) || await provider.ClientCredentials.find(m[1]));
 	const basic = /^Basic (.+)$/i.exec(q.headers.authorization || '');
-	if ((m && m[1].startsWith('pat-good')) || (basic && Buffer.from(basic[1], 'base64').toString().startsWith('pat-good'))) return json(s, 200, { sub: 'pat-user', login: 'pat-user' });
+	if ((m && m[1].startsWith('pat-good')) || (basic && Buffer.from(basic[1], 'base64').toString().startsWith('pat-good'))) return json(s, 200, { sub: 'pat-user', login: m && /@(\w+)$/.exec(m[1])?.[1] || 'pat-user' });
 	if (!at) return json(s, 401, { error: 'invalid_token' });
 	return json(s, 200, { sub: at.accountId, client_id: at.clientId, scope: at.scope || '', bound: at['x5t#S256'] });
 }

@@ -210,12 +210,19 @@ is_device(const struct sign_in *s)
 	return json_object_get(s->begun, "user_code") != NULL;
 }
 
+/* The same command with its idempotency key before: it is signed in. */
+static bool
+is_over(const struct sign_in *s)
+{
+	return !is_device(s) && json_object_get(s->begun, "authorization_url") == NULL;
+}
+
 static void
 begin(struct ctl *c, struct sign_in *s)
 {
 	json_decref(s->begun);
 	s->begun = ctl_call(c, s->method, json_incref(s->parameters));
-	if (s->begun != NULL && !is_device(s))
+	if (s->begun != NULL && !is_device(s) && !is_over(s))
 		callback_open(&s->cb, ctl_text(s->begun, "redirect_uri"),
 		    ctl_text(s->begun, "authorization_url"), ctl_option(c, "paste") != NULL);
 }
@@ -262,21 +269,26 @@ wait_for_it(struct ctl *c, struct sign_in *s, int seconds)
 }
 
 static int
+show_connected(struct ctl *c, const char *connection)
+{
+	json_t *r = ctl_call(c, "vaultd.Connections.Show",
+	    json_pack("{s:s}", "connection", connection));
+
+	if (r == NULL)
+		return c->status;
+	print_connected(c, r);
+	json_decref(r);
+	return EX_OK;
+}
+
+static int
 device(struct ctl *c, struct sign_in *s, int seconds)
 {
 	const char *connection = ctl_text(s->begun, "connection");
 	enum device_end end = ctl_device(c, s->begun, seconds);
-	json_t *r;
 
-	if (end == DEVICE_SIGNED_IN) {
-		r = ctl_call(c, "vaultd.Connections.Show",
-		    json_pack("{s:s}", "connection", connection));
-		if (r == NULL)
-			return c->status;
-		print_connected(c, r);
-		json_decref(r);
-		return EX_OK;
-	}
+	if (end == DEVICE_SIGNED_IN)
+		return show_connected(c, connection);
 	if (end == DEVICE_FAILED) {
 		ctl_print_error(c);
 		return c->status;
@@ -298,7 +310,9 @@ sign_in(struct ctl *c, const char *method, json_t *parameters, bool fresh)
 		begin(c, &s);
 		begin_elsewhere(c, &s);
 	}
-	if (s.begun != NULL) {
+	if (s.begun != NULL && is_over(&s)) {
+		rc = show_connected(c, ctl_text(s.begun, "connection"));
+	} else if (s.begun != NULL) {
 		seconds = (int)json_integer_value(json_object_get(s.begun, "expires_in"));
 		if (timeout > 0 && timeout < seconds)
 			seconds = (int)timeout;
@@ -321,6 +335,7 @@ connect_new(struct ctl *c)
 	ctl_set(p, "name", ctl_option(c, "name"));
 	ctl_set(p, "app", ctl_option(c, "app"));
 	ctl_set(p, "auth_type", ctl_option(c, "auth-type"));
+	ctl_set(p, "idempotency_key", ctl_option(c, "idempotency-key"));
 	for (int i = 0; (s = ctl_option_at(c, "scope", i)) != NULL; i++)
 		json_array_append_new(scopes, json_string(s));
 	if (json_array_size(scopes) > 0)
@@ -343,13 +358,15 @@ reconnect(struct ctl *c)
 	"  --timeout SECONDS    stop waiting sooner than the vault does\n"
 
 const struct command commands_connect[] = {
-	{ "connect", "CONNECTOR", 1, 1, "folder= name= app= auth-type= scope=* no-browser paste timeout=",
+	{ "connect", "CONNECTOR", 1, 1, "folder= name= app= auth-type= scope=* no-browser paste timeout= "
+	    "idempotency-key=",
 	    "connect an account, by signing in with a browser, here or elsewhere",
 	    "  --folder FOLDER      where; default your own workspace\n"
 	    "  --name NAME          default the connector's id\n"
 	    "  --app APP            an OAuth app; default the one the policy names\n"
 	    "  --auth-type TYPE     oauth2_device: sign in on another device\n"
-	    "  --scope SCOPE        instead of the default ones; repeat it\n" FLOW_HELP "\n"
+	    "  --scope SCOPE        instead of the default ones; repeat it\n"
+	    "  --idempotency-key KEY  the same command with the same key makes it once\n" FLOW_HELP "\n"
 	    "  vaultctl connect github --name work\n", connect_new },
 	{ "connection reconnect", "CONNECTION", 1, 1,
 	    "no-browser paste timeout= allow-other-account",

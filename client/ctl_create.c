@@ -127,6 +127,7 @@ parameters(struct ctl *c, const char *type)
 	ctl_set(p, "name", ctl_option(c, "name"));
 	ctl_set(p, "app", ctl_option(c, "app"));
 	ctl_set(p, "description", ctl_option(c, "description"));
+	ctl_set(p, "idempotency_key", ctl_option(c, "idempotency-key"));
 	scopes = json_array();
 	for (int i = 0; (s = ctl_option_at(c, "scope", i)) != NULL; i++)
 		json_array_append_new(scopes, json_string(s));
@@ -180,7 +181,8 @@ set_secrets(struct ctl *c)
 
 const struct command commands_create[] = {
 	{ "connection create", "CONNECTOR", 1, 1,
-	    "auth-type= folder= name= app= scope=* var=* description= secret-file=*",
+	    "auth-type= folder= name= app= scope=* var=* description= secret-file=* "
+	    "idempotency-key=",
 	    "make one that needs no sign-in: a key, a password, the app itself",
 	    "  --auth-type TYPE            pat, api_key, basic, headers, oauth2_client_credentials,\n"
 	    "                              oauth2_password, jwt_bearer; where there are several\n"
@@ -190,7 +192,8 @@ const struct command commands_create[] = {
 	    "  --var NAME=VALUE            a variable of the connector\n"
 	    "  --folder FOLDER             where; default your own workspace\n"
 	    "  --name NAME                 default the connector's id\n"
-	    "  --description TEXT          for people\n\n"
+	    "  --description TEXT          for people\n"
+	    "  --idempotency-key KEY       the same command with the same key makes it once\n\n"
 	    "  vaultctl connection create github --auth-type pat <token.txt\n", create },
 	{ "connection set-secrets", "CONNECTION", 1, 1,
 	    "secret-file=* allow-other-account",

@@ -232,6 +232,8 @@ static const struct err_row rows[ERR_MAX] = {
 	[ERR_ACCOUNT_ELSEWHERE] = { CONNS "AccountElsewhere", V_STATE, OWNER_CALLER, false,
 	    "Sign in with an account of the host that the OAuth app is for, or have an app registered for "
 	    "the account's own (`app add --var`) and connect with that." },
+	[ERR_IDEMPOTENCY_KEY_REUSED] = { CONNS "IdempotencyKeyReused", V_INVALID, OWNER_CALLER, false,
+	    "Take a new key for what is new; the same key is for the same call again." },
 };
 
 static const enum err_id by_class[] = {

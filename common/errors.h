@@ -111,6 +111,7 @@ enum err_id {
 	ERR_DEVICE_CODE_EXPIRED,
 	ERR_AUTH_TYPE_HAS_NO_TOKEN,
 	ERR_ACCOUNT_ELSEWHERE,	/* a sign-in at another host of the provider than the app's */
+	ERR_IDEMPOTENCY_KEY_REUSED,
 	ERR_MAX,
 };
 

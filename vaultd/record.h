@@ -231,6 +231,15 @@ struct tombstone {
 	char		cause_text[320];
 };
 
+/* What a call with an idempotency key made. */
+struct made {
+	struct id	id;			/* made of user and key */
+	uid_t		uid;
+	struct id	connection, session;	/* session null: none was begun */
+	unsigned char	parameters[32];		/* keyed hash of them, without secrets */
+	int64_t		until;			/* unix s */
+};
+
 /* Wraps of one DEK: n of them, one per KEK that can open it. */
 struct wraps {
 	size_t	   n;
@@ -257,6 +266,8 @@ int intent_encode(const struct intent *r, struct buf *out, struct err *e);
 int intent_decode(struct slice in, struct intent *ret, struct err *e);
 int tombstone_encode(const struct tombstone *r, struct buf *out, struct err *e);
 int tombstone_decode(struct slice in, struct tombstone *ret, struct err *e);
+int made_encode(const struct made *r, struct buf *out, struct err *e);
+int made_decode(struct slice in, struct made *ret, struct err *e);
 int wraps_encode(const struct wraps *r, struct buf *out, struct err *e);
 int wraps_decode(struct slice in, struct wraps *ret, struct err *e);
 

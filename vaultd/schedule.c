@@ -19,6 +19,7 @@
 #include "vaultd/check.h"
 #include "vaultd/connect.h"
 #include "vaultd/device.h"
+#include "vaultd/idempotency.h"
 #include "vaultd/introspect.h"
 #include "vaultd/objects.h"
 #include "vaultd/refresh.h"
@@ -251,6 +252,8 @@ move_on(struct vault *v, struct turn *t)
 
 		changes_remove(&j->changes, TABLE_DUE,
 		    (struct slice){ d->key, d->keylen }, EXPECT_ANY);
+		if (d->kind == DUE_IDEMPOTENCY)
+			idempotency_due(v, &j->changes, &d->id);
 		if (d->kind == DUE_WARN)
 			warn_due(v, &j->changes, d->ms, &d->id);
 		if (again != 0)

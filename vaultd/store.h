@@ -34,7 +34,7 @@ enum table {
 	TABLE_CONNECTION_BY_APP,	/* app id | connection id -> nothing */
 	TABLE_DEFAULT,			/* folder id | connector -> connection id */
 	TABLE_BINDING_BY_CONNECTION,	/* connection or folder id | binding id -> nothing */
-	TABLE_IDEMPOTENCY,		/* u32 uid | SHA-256 of the key -> what it made */
+	TABLE_IDEMPOTENCY,		/* id, made of uid and key -> what it made */
 	TABLE_TOMBSTONE,		/* connection id -> tombstone */
 	TABLE_FINGERPRINT,		/* of a refresh token | connection id -> nothing */
 	TABLE_EVENT,			/* u64 sequence -> event */

@@ -13,6 +13,7 @@
 #include "vaultd/conn.h"
 #include "vaultd/device.h"
 #include "vaultd/egress.h"
+#include "vaultd/idempotency.h"
 #include "vaultd/objects.h"
 #include "vaultd/place.h"
 #include "vaultd/schedule.h"
@@ -28,6 +29,7 @@ struct begin_args {
 	const char	*app, *auth_type;
 	struct strings	 scopes;
 	int64_t		 port;		/* 0: the one of the app's redirect URI */
+	struct idempotency once;
 	/* found */
 	enum auth_type	 type;
 	struct app	 a;
@@ -46,6 +48,7 @@ static const struct field begin_fields[] = {
 	{ "scopes", F_STRINGS, offsetof(struct begin_args, scopes), false, 200 },
 	{ "port", F_INT, offsetof(struct begin_args, port), false, 0 },
 	{ "auth_type", F_STR, offsetof(struct begin_args, auth_type), false, 63 },
+	{ "idempotency_key", F_STR, offsetof(struct begin_args, once.key), false, 255 },
 	{ 0 },
 };
 
@@ -208,6 +211,10 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 		snprintf(c.scope, sizeof c.scope, "%s", a->pending.scope);
 		snprintf(c.scope_requested, sizeof c.scope_requested, "%s", a->pending.scope);
 		a->pending.folder = c.folder;
+		if (a->once.found)	/* its end would take the connection with it */
+			session_remove(&r->changes, &a->once.made.session);
+		if (idempotency_put(r, &a->once, &c.id, &a->pending.id, e) != 0)
+			return e->code;
 		if (object_add_connection(r->vault, &r->changes, &c, e) != 0)
 			return e->code;
 		r->conflict = begin_conflict;
@@ -278,6 +285,35 @@ fill_pending(struct request *r, struct begin_args *a)
 	r->object_id = a->place.id;
 }
 
+/* The same call before: was it finished meanwhile? */
+static bool
+reply_made(struct request *r, struct begin_args *a)
+{
+	const struct made *m = &a->once.made;
+	char session[ID_TEXT], connection[ID_TEXT];
+	struct connection c;
+	struct err e;
+
+	if (!a->once.found || object_connection(r->vault, &m->connection, true, &c, NULL, &e) != 0 ||
+	    c.state == CONN_PENDING)
+		return false;
+	id_text(&m->session, session);
+	id_text(&m->connection, connection);
+	r->reply = json_pack("{s:s, s:s, s:i}", "session", session, "connection", connection,
+	    "expires_in", 0);
+	return true;
+}
+
+/* It keeps its id when the same call begins it again: only the sign-in is another one. */
+static struct id
+begin_id(const struct begin_args *a)
+{
+	const struct place *p = &a->place;
+	const struct id *made = &a->once.made.connection;
+
+	return a->once.found && p->replaces && id_equal(&p->unfinished.id, made) ? *made : id_new();
+}
+
 static int
 begin_run(struct request *r, struct err *e)
 {
@@ -286,6 +322,10 @@ begin_run(struct request *r, struct err *e)
 	struct policy_subject s = conn_subject(r->conn);
 	struct policy_byoa byoa;
 
+	if (idempotency_find(r, &a->once, e) != 0)
+		return e->code;
+	if (reply_made(r, a))
+		return 0;
 	policy_byoa(r->vault->policy, &s, a->place.connector, &byoa);
 	if (place_check(r, &a->place, e) != 0 ||
 	    app_choose(r, a->place.connector, a->app, &byoa, &a->a, e) != 0 ||
@@ -293,7 +333,7 @@ begin_run(struct request *r, struct err *e)
 	    scopes_choose(&(struct scopes_from){ &a->scopes, &byoa, &a->a, k }, a->pending.scope,
 		sizeof a->pending.scope, e) != 0)
 		return e->code;
-	a->place.id = id_new();
+	a->place.id = begin_id(a);
 	if (fill_redirect(r, a, e) != 0)
 		return e->code;
 	fill_pending(r, a);

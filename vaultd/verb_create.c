@@ -13,6 +13,7 @@
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/egress.h"
+#include "vaultd/idempotency.h"
 #include "vaultd/objects.h"
 #include "vaultd/place.h"
 #include "vaultd/refresh.h"
@@ -28,6 +29,7 @@ struct create_args {
 	struct ex_vars	 variables;
 	struct strings	 scopes;
 	bool		 other_account;
+	struct idempotency once;
 	/* found */
 	enum auth_type	 type;
 	struct app	 a;
@@ -125,6 +127,7 @@ static const struct field create_fields[] = {
 	{ "variables", F_MAP, offsetof(struct create_args, variables), false, 0 },
 	{ "scopes", F_STRINGS, offsetof(struct create_args, scopes), false, 200 },
 	{ "description", F_STR, offsetof(struct create_args, description), false, 159 },
+	{ "idempotency_key", F_STR, offsetof(struct create_args, once.key), false, 255 },
 	{ 0 },
 };
 
@@ -185,12 +188,35 @@ created(struct request *r)
 	schedule_poke(r->vault->schedule);
 }
 
+/* What the same call made before; where it lies now, the caller must be able to see it. */
+static int
+reply_made(struct request *r, struct err *e)
+{
+	struct create_args *a = r->args;
+	char id[ID_TEXT];
+
+	id_text(&a->once.made.connection, id);
+	if (object_find_connection(r, id, true, &a->t, e) != 0)
+		return e->code;
+	if (!object_may(r, ACT_CONN_VIEW, &a->t.f))
+		return object_not_found(e, "connection", id);
+	reply_with(r, &a->t.c.id);
+	return 0;
+}
+
+/* Of two such calls at once the second one finds what the first one made. */
 static void
 create_conflict(struct request *r)
 {
 	struct create_args *a = r->args;
+	struct err e = { 0 };
 
-	place_conflict(r, &a->place);
+	if (idempotency_find(r, &a->once, &e) != 0)
+		r->err = e;
+	else if (!a->once.found)
+		place_conflict(r, &a->place);
+	else if (reply_made(r, &r->err) == 0)
+		err_clear(&r->err);
 }
 
 static void
@@ -218,7 +244,8 @@ store_new(struct request *r, const struct exchange_result *res, struct err *e)
 	if (place_connection(r, &a->place, a->type, &c, e) != 0)
 		return e->code;
 	fill(a, &c);
-	if (refresh_store_result(r->vault, &r->changes, &c, res, &a->in, e) != 0)
+	if (refresh_store_result(r->vault, &r->changes, &c, res, &a->in, e) != 0 ||
+	    idempotency_put(r, &a->once, &c.id, NULL, e) != 0)
 		return e->code;
 	r->after = created;
 	r->conflict = create_conflict;
@@ -268,6 +295,10 @@ create_run(struct request *r, struct err *e)
 {
 	struct create_args *a = r->args;
 
+	if (idempotency_find(r, &a->once, e) != 0)
+		return e->code;
+	if (a->once.found)
+		return reply_made(r, e);
 	if (place_check(r, &a->place, e) != 0)
 		return e->code;
 	auth_type_parse(a->auth_type, &a->type);

@@ -16,6 +16,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	static struct binding b;
 	static struct pending pe;
 	static struct tombstone ts;
+	struct made made;
 	struct intent in;
 	struct wraps w = { 0 };
 	struct wrap_view wv;
@@ -25,7 +26,7 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (n == 0)
 		return 0;
-	switch (p[0] % 11) {
+	switch (p[0] % 12) {
 	case 0:
 		connection_decode(s, &c, &e);
 		break;
@@ -69,6 +70,9 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		break;
 	case 10:
 		binding_decode(s, &b, &e);
+		break;
+	case 11:
+		made_decode(s, &made, &e);
 		break;
 	}
 	return 0;

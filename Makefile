@@ -217,7 +217,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
 FUZZ_SRC := $(JSON_SRC) $(COMMON_SRC) $(CATALOGUE_SRC) $(POLICY_SRC) $(LIB_SRC) $(HSM_SRC) \
 	    $(wildcard vaultd/record*.c) vaultd/fields.c vaultd/varlink.c vaultd/quick.c \
 	    $(addprefix egress/,reply.c body.c lifetime.c capture.c claims.c diagnose.c \
-	    diagnose_table.c redact.c) egress/discovery.c egress/http.c egress/allow.c egress/flight.c egress/tlskey.c egress/keys.c \
+	    diagnose_table.c redact.c) egress/discovery.c egress/http.c egress/allow.c egress/flight.c egress/tlskey.c tests/fuzz/nokeys.c \
 	    egress/spool.c egress/destination.c client/callback.c client/loopback.c
 FUZZ_LIBS := -Wl,--as-needed $(LIBS_egress) $(LIBS_pkcs11)
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_SRC))

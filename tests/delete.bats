@@ -92,6 +92,33 @@ vault_again() { bed_await; }
 	dead "$t"
 }
 
+@test "row 44: an OAuth app stays while a deleted connection of it is being revoked, and it says until when" {
+	bed_connect $BED_ALICE
+	id=$(id_of openid)
+	fault '"kind":"status","status":503,"count":9999'
+	ctl $BED_ALICE connection delete openid >/dev/null
+	became "$id" queued
+	refused 1 "still being revoked at the provider" ctl $BED_ADMIN app delete acme
+	[[ "$output" == *"at most "*" from now"* ]]
+	bed_ctl clear '{}' >/dev/null
+	bed_within 80 became "$id" revoked
+}
+
+@test "row 44: the HSM is away: the delete works, and the grant is revoked when it is back" {
+	bed_connect $BED_ALICE
+	id=$(id_of openid)
+	t=$(token)
+	kill -STOP "$(bed_pid vault-hsm)"
+	run ctl $BED_ALICE connection delete openid --no-wait
+	deleted=$status
+	run ctl $BED_ALICE token get "$id"
+	kill -CONT "$(bed_pid vault-hsm)"
+	[ "$deleted" = 0 ]
+	[ "$status" = 3 ]
+	bed_within 80 became "$id" revoked
+	dead "$t"
+}
+
 @test "row 44, Q17: --no-revoke leaves the access at the provider alone" {
 	bed_connect $BED_ALICE
 	t=$(token)

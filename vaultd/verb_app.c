@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/role.h"
@@ -336,14 +337,34 @@ const struct verb verb_app_show = {
 
 /* ---- Delete */
 
+struct users {
+	struct vault	*vault;
+	size_t		 n;		/* connections */
+	size_t		 deleted;	/* besides: those that are still being revoked, with its secret */
+	int64_t		 deadline;	/* of the last of them */
+};
+
 static bool
-found_one(void *arg, struct slice key, struct slice value, uint64_t generation)
+count_user(void *arg, struct slice key, struct slice value, uint64_t generation)
 {
-	(void)key;
+	struct users *u = arg;
+	struct tombstone t;
+	struct id id;
+	struct err e;
+
 	(void)value;
 	(void)generation;
-	*(bool *)arg = true;
-	return false;
+	if (key.len != 2 * sizeof id.b)
+		return true;
+	memcpy(id.b, (const unsigned char *)key.p + sizeof id.b, sizeof id.b);
+	if (object_tombstone(u->vault, &id, &t, NULL, &e) != 0) {
+		u->n++;
+		return false;
+	}
+	u->deleted++;
+	if (t.deadline > u->deadline)
+		u->deadline = t.deadline;
+	return true;
 }
 
 static int
@@ -351,12 +372,20 @@ is_unused(struct request *r, struct err *e)
 {
 	static const struct slice start = { "", 0 };
 	struct app_args *a = r->args;
-	bool used = false;
+	struct users u = { .vault = r->vault };
+	char left[32];
 
-	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_APP, id_key(&a->a.id), start, found_one,
-		&used, e) != 0)
+	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_APP, id_key(&a->a.id), start, count_user,
+		&u, e) != 0)
 		return e->code;
-	return used ? err_name(e, ERR_IN_USE, "connections use OAuth app '%s'", a->a.name) : 0;
+	if (u.n > 0)
+		return err_name(e, ERR_IN_USE, "connections use OAuth app '%s'", a->a.name);
+	if (u.deleted == 0)
+		return 0;
+	advice_span(u.deadline > wall_seconds() ? u.deadline - wall_seconds() : 1, left, sizeof left);
+	return err_name(e, ERR_IN_USE, "deleted connections of OAuth app '%s' are still being revoked at "
+	    "the provider, which takes its secret: until that is done, at most %s from now", a->a.name,
+	    left);
 }
 
 static void

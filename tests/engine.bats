@@ -40,12 +40,12 @@ setup() {
 	bed_ctl clear '{}'
 	C=e$BATS_TEST_NUMBER
 }
-app() {		# CONNECTOR ISSUER: registered at vault and provider
-	local ISSUER=$2
-	echo "secret-$1" | ctl $BED_ADMIN --json app add "app-$1" "$1" --client-id "$1" \
+app() {		# CONNECTOR ISSUER [CLIENT NAME]: registered at vault and provider
+	local ISSUER=$2 client=${3:-$1}
+	echo "secret-$1" | ctl $BED_ADMIN --json app add "${4:-app-$1}" "$1" --client-id "$client" \
 	    --var issuer="$ISSUER" --scope openid --scope offline_access \
 	    --owner tests --purpose tests >"$BED/log/app"
-	bed_client "$1" "secret-$1" "$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")"
+	bed_client "$client" "secret-$1" "$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")"
 }
 vault() { ctl $BED_ALICE "$@"; }
 connect() { bed_connect $BED_ALICE "$1" --app "app-$1" --name "${2:-$C}"; }
@@ -161,4 +161,24 @@ three_times() {	# CONNECTION FAULT: renewed, restarted, renewed, ...
 	[ "$status" = 5 ]
 	[[ $(bed_shown first cause) == *GrantRevoked ]]
 	[[ $(bed_shown second cause) == *GrantRevoked ]]
+}
+
+@test "row 37: the same refresh token at another OAuth app is no sibling: it gets nothing" {
+	app openid "$ROTATING" openid2 app-openid2
+	bed_ctl refresh-tokens >"$BED/before"
+	connect openid mine
+	bed_ctl refresh-tokens >"$BED/after"
+	token=$(python3 -c 'import json,sys; a,b=(set(json.load(open(f))) for f in sys.argv[1:]); print((b-a).pop())' \
+	    "$BED/before" "$BED/after")
+	bed_ctl fault "{\"path\":\"/token\",\"grant_type\":\"authorization_code\",\"kind\":\"rewrite\",\"set\":{\"refresh_token\":\"$token\"}}" >/dev/null
+	bed_connect $BED_ALICE openid --app app-openid2 --name theirs
+	theirs=$(generation theirs) was=$(vault token get theirs)
+	renew mine >/dev/null
+	[ "$(generation theirs)" = "$theirs" ]
+	[ "$(vault token get theirs)" = "$was" ]
+	fault '"kind":"status","status":400,"body":{"error":"invalid_grant"}'
+	run renew mine
+	[ "$status" = 5 ]
+	[[ $(bed_shown mine cause) == *GrantRevoked ]]
+	[[ $(bed_shown theirs cause) != *GrantRevoked ]]
 }

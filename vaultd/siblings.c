@@ -39,7 +39,23 @@ struct siblings {
 struct found {
 	struct id	of, v[SIBLINGS_MAX];
 	size_t		n;
+	/* while it is looked for */
+	struct vault	*vault;
+	const struct grant *grant;	/* of OF */
 };
+
+/* The index has no tag, a grant has one. A refresh token belongs to one client (RFC 6749 section
+ * 6): what looks like it at another OAuth app is no sibling, and gets nothing of this one's. */
+static bool
+is_sibling(const struct found *f, const struct id *id)
+{
+	AUTO(grant) g = { 0 };
+	struct err e;
+
+	return !id_equal(id, &f->of) && object_grant(f->vault, id, &g, NULL, &e) == 0 &&
+	    id_equal(&g.app, &f->grant->app) &&
+	    memcmp(g.fingerprint, f->grant->fingerprint, sizeof g.fingerprint) == 0;
+}
 
 static bool
 each(void *arg, struct slice key, struct slice value, uint64_t generation)
@@ -52,7 +68,7 @@ each(void *arg, struct slice key, struct slice value, uint64_t generation)
 	if (key.len != 48)
 		return true;
 	memcpy(id.b, (const unsigned char *)key.p + 32, sizeof id.b);
-	if (!id_equal(&id, &f->of))
+	if (is_sibling(f, &id))
 		f->v[f->n++] = id;
 	return f->n < SIBLINGS_MAX;
 }
@@ -65,13 +81,15 @@ find(struct vault *v, const struct id *connection, struct found *ret, unsigned c
 	struct slice key;
 	struct err e;
 
-	*ret = (struct found){ .of = *connection };
+	*ret = (struct found){ .of = *connection, .vault = v };
 	if (object_grant(v, connection, &g, NULL, &e) != 0 ||
 	    memcmp(g.fingerprint, none, sizeof none) == 0)
 		return;
 	memcpy(print, g.fingerprint, sizeof g.fingerprint);
 	key = (struct slice){ g.fingerprint, sizeof g.fingerprint };
+	ret->grant = &g;
 	store_walk(v->store, TABLE_FINGERPRINT, key, key, each, ret, &e);
+	ret->grant = NULL;
 }
 
 struct attempt *

@@ -19,8 +19,11 @@ policy() {
 	bed_example_policy
 	sed -i "s/\"grants\": \[/&\n    { \"role\": \"folder-admin\", \"to\": [\"$(bed_subject $BED_BOB)\"], \"folder\": \"shared\/**\" },\n    { \"role\": \"auditor\", \"to\": [\"$(bed_subject $BED_AUDITOR)\"] },/" \
 	    "$BED/etc/policy.d/story.json"
+	# The carrier sees shared/team and may move what is there, and the guest sees shared/ops alone.
+	sed -i "s/\"to\": \[\"everyone\"\], \"folder\": \"shared\/\*\*\"/\"to\": [\"$(bed_subject $BED_ALICE)\", \"$(bed_subject $BED_BOB)\"], \"folder\": \"shared\/**\" },\n    { \"role\": \"carrier\", \"to\": [\"$(bed_subject $BED_CARRIER)\"], \"folder\": \"shared\/team\" },\n    { \"role\": \"automation-user\", \"to\": [\"$(bed_subject $BED_GUEST)\"], \"folder\": \"shared\/ops\"/; s/^  \"grants\"/  \"roles\": { \"carrier\": [\"conn.view\", \"folder.view\", \"conn.move\"] },\n&/" \
+	    "$BED/etc/policy.d/story.json"
 }
-BED_AUDITOR=4703
+BED_AUDITOR=4703 BED_CARRIER=4704 BED_GUEST=4705
 teardown_file() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	BIN=$BED/bin
@@ -160,6 +163,26 @@ of() { ctl $BED_ALICE --json connection show "$1" | sed -n "s/.*\"$2\": \(.*[^,]
 	ctl $BED_BOB connection delete shared/team/moved >/dev/null
 	ctl $BED_BOB connection move shared/ops/moved shared/team --name common >/dev/null
 	[ "$(of shared/team/common id)" = "$id" ]
+}
+
+@test "row 49: who may move it and not use it does not get the use of it by moving it home" {
+	root_only
+	bed_connect $BED_CARRIER --name own		# there is a workspace
+	run ctl $BED_CARRIER token get shared/team/common
+	[ "$status" = 4 ]
+	refused 4 "needs conn.use" ctl $BED_CARRIER connection move shared/team/common personal
+	bed_works "$(token $BED_ALICE shared/team/common)"
+}
+
+@test "rows 49, 54: moved, it keeps its name; where it lay before is told to nobody who may not see that" {
+	root_only
+	ctl $BED_BOB connection move shared/team/common shared/ops >/dev/null
+	events() { bed_uid "$1" python3 "$BED_ROOT/tests/lib/events.py" '{"types":["moved"]}'; }
+	events $BED_GUEST | grep -q shared/ops/common
+	[ "$(events $BED_GUEST | grep -c shared/team)" = 0 ]
+	events $BED_ALICE | grep -q '"was": *"shared/team"'
+	ctl $BED_BOB connection move shared/ops/common shared/team >/dev/null
+	[[ $(of shared/team/common state) == *connected* ]]
 }
 
 @test "rows 38, 36: lists are filtered, and filters that contradict each other refused" {

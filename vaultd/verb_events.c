@@ -118,6 +118,17 @@ set_state(json_t *o, const char *key, enum conn_state s)
 	set_text(o, key, s == 0 ? "" : conn_state_name(s));
 }
 
+/* Who sees where it lies now may not see where it lay. */
+static bool
+may_see_was(const struct request *r, const struct notice *n)
+{
+	struct policy_object o = { .class = FOLDER_SHARED, .folder = n->was };
+	struct policy_decision d;
+
+	return n->type != NOTICE_MOVED ||
+	    (strncmp(n->was, "shared/", 7) == 0 && request_may(r, ACT_CONN_VIEW, &o, &d));
+}
+
 static json_t *
 notice_json(const struct request *r, const struct notice *n, uint64_t sequence)
 {
@@ -136,7 +147,7 @@ notice_json(const struct request *r, const struct notice *n, uint64_t sequence)
 	set_text(o, "id", id);
 	set_text(o, "path", path);
 	set_text(o, "connector", n->connector);
-	set_text(o, "was", n->was);
+	set_text(o, "was", may_see_was(r, n) ? n->was : "");
 	set_state(o, "old_state", n->old_state);
 	set_state(o, "state", n->state);
 	set_text(o, "cause", n->cause == ERR_NONE ? "" : err_row(n->cause)->name);

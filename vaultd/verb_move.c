@@ -44,6 +44,25 @@ set_app(struct request *r, const struct connection *c, struct app *app, struct p
 	o->byoa = byoa.app_ref == NULL || strcmp(byoa.app_ref, app->name) != 0;
 }
 
+/*
+ * Who makes one there brings its secret himself. Who moves one does not: it must not become his to use
+ * by that, in his own workspace least of all.
+ */
+static int
+refuse_gain(struct request *r, const struct move_args *a, const struct policy_object *there,
+    struct err *e)
+{
+	struct policy_decision d, here;
+
+	if (!request_may(r, ACT_CONN_USE, there, &d) || request_may(r, ACT_CONN_USE, &r->object, &here))
+		return 0;
+	err_name(e, ERR_PERMISSION_DENIED, "you may not use '%s' where it is, and could in %s: moving it "
+	    "there needs conn.use", a->n.t.c.name, a->folder);
+	err_detail(e, "permission", "conn.use");
+	err_detail(e, "folder", "%s", r->folder);
+	return e->code;
+}
+
 /* All rules of making one there. */
 static int
 may_create_there(struct request *r, const struct move_args *a, struct err *e)
@@ -63,7 +82,7 @@ may_create_there(struct request *r, const struct move_args *a, struct err *e)
 		o.folder = path;
 	set_app(r, c, &app, &o);
 	if (request_may(r, ACT_CONN_CREATE, &o, &d))
-		return 0;
+		return refuse_gain(r, a, &o, e);
 	if (d.id == ERR_NOT_FOUND)
 		return object_not_found(e, "folder", a->folder);
 	err_name(e, d.id, "at the target: %s", d.text);

@@ -38,7 +38,7 @@ struct token_get {
 	/* Found: what the answer needs of the connection. The record is large, and this is cleared
 	 * for each call. */
 	struct {
-		struct id	id;
+		struct id	id, folder;	/* where policy was asked about it */
 		enum auth_type	auth_type;
 		enum conn_state	state;
 		enum err_id	cause;
@@ -95,6 +95,7 @@ token_object(struct request *r, struct err *e)
 	if (rc != 0)
 		return rc;
 	a->c.id = t.c.id;
+	a->c.folder = t.c.folder;
 	a->c.auth_type = t.c.auth_type;
 	a->c.state = t.c.state;
 	a->c.cause = t.c.cause;
@@ -230,7 +231,8 @@ open_into_answer(struct request *r, const struct release_view *v,
 
 static int token_serve(struct request *r, const struct release_view *v, struct err *e);
 
-/* Disabled, locked or deleted while the call waited: nothing leaves any more. */
+/* Disabled, locked, deleted or moved while the call waited: nothing leaves any more. Policy was asked
+ * about the folder where it was. */
 static int
 still_usable(struct request *r, struct err *e)
 {
@@ -238,7 +240,9 @@ still_usable(struct request *r, struct err *e)
 	struct connection c;
 
 	if (object_connection(r->vault, &a->c.id, true, &c, NULL, e) == 0)
-		return conn_state_refuse(&c, e);
+		return id_equal(&c.folder, &a->c.folder) ? conn_state_refuse(&c, e) :
+		    err_name(e, ERR_CONFLICT, "connection '%s' was moved to another folder meanwhile: "
+		    "ask again", a->c.name);
 	if (e->id == ERR_NOT_FOUND)
 		err_name(e, ERR_CONNECTION_DELETED, "connection '%s' was deleted", a->c.name);
 	return e->code;

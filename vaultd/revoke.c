@@ -27,6 +27,7 @@
 
 #define KEPT_S		(30 * 86400)	/* a tombstone tells for so long */
 #define AWAY_S		3		/* our own helper, or an exchange, is not there yet */
+#define AWAY_MAX_S	60
 
 struct waiter {
 	struct waiter	*next;
@@ -43,6 +44,7 @@ struct revoking {
 	struct id	  id;
 	struct waiter	 *waiters;
 	struct tombstone  t;
+	bool		  known;	/* that it has to wait, and for what */
 };
 
 /* ---- burying */
@@ -191,10 +193,19 @@ stored(struct job *j)
 	schedule_poke(v->schedule);
 }
 
+/* Who deletes many while a helper is away fills neither disk nor log: less often with time. */
+static int64_t
+away_s(const struct tombstone *t, int64_t now)
+{
+	int64_t s = (now - t->deleted) / 8;
+
+	return s < AWAY_S ? AWAY_S : s > AWAY_MAX_S ? AWAY_MAX_S : s;
+}
+
 static int64_t
 next_try(const struct tombstone *t, int64_t now, bool local)
 {
-	int64_t at = now + (local ? AWAY_S : refresh_backoff_s(t->tries));
+	int64_t at = now + (local ? away_s(t, now) : refresh_backoff_s(t->tries));
 
 	return at < t->deadline ? at : t->deadline;
 }
@@ -220,7 +231,8 @@ store(struct revoking *r, int64_t next, const struct err *why)
 	}
 	due_put(&j->changes, (r->t.ended != 0 ? r->t.ended + KEPT_S : next) * 1000, &r->id,
 	    DUE_REVOKE);
-	audit_line_system(&j->line, v, r->t.ended != 0 ? "revoke.end" : "revoke.again", r->t.name,
+	if (!r->known || r->t.ended != 0)
+		audit_line_system(&j->line, v, r->t.ended != 0 ? "revoke.end" : "revoke.again", r->t.name,
 	    &r->id, why);
 	j->has_changes = true;
 	j->done = stored;
@@ -241,6 +253,7 @@ failed(struct revoking *r, const struct err *e, bool local)
 {
 	int64_t now = wall_seconds();
 
+	r->known = local && r->t.cause == (unsigned)e->id;
 	r->t.cause = e->id != ERR_NONE ? e->id : ERR_INTERNAL;
 	snprintf(r->t.cause_text, sizeof r->t.cause_text, "%s", e->text);
 	r->t.tries += !local;

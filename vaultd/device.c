@@ -65,9 +65,9 @@ device_name_end(const struct pending *p, struct err *e)
 /* ---- the session's record */
 
 static int
-put(struct changes *ch, const struct pending *p, struct err *e)
+put(struct vault *v, struct changes *ch, const struct pending *p, struct err *e)
 {
-	if (session_put(ch, p, EXPECT_ANY, e) != 0)
+	if (session_put(v, ch, p, EXPECT_ANY, e) != 0)
 		return e->code;
 	if (p->over == SESSION_WAITS)
 		due_put(ch, p->next_poll * 1000, &p->id, DUE_POLL);
@@ -89,7 +89,7 @@ end(struct vault *v, struct pending *p, struct changes *ch, const struct err *wh
 	}
 	buf_done(&p->blob);
 	buf_done(&p->wrap);
-	return put(ch, p, e);
+	return put(v, ch, p, e);
 }
 
 void
@@ -164,7 +164,7 @@ rebuild(struct attempt *a, struct changes *ch, struct err *e)
 	if (a->res.phase == PHASE_ANSWERED)
 		return take(a, &p, ch, e);
 	if (device_goes_on(&p, &a->res, clock_s(&v->clock)))
-		return put(ch, &p, e);
+		return put(v, ch, &p, e);
 	device_name_end(&p, &a->res.err);
 	return fail(v, &p, ch, &a->res.err, e);
 }

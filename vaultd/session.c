@@ -33,12 +33,15 @@ int
 session_load(struct vault *v, const struct id *id, struct pending *ret, struct err *e)
 {
 	struct slice in;
-	int rc = store_get(v->store, TABLE_PENDING, id_key(id), &in, NULL, e);
+	/* The tag: what an edit put there would give one's tokens to another's connection. */
+	int rc = object_tagged(v, TABLE_PENDING, id, true, "sign-in", &in, NULL, e);
 
 	if (rc == V_NOT_FOUND)
 		return err_name(e, ERR_STATE_INVALID, "this sign-in was not begun here, is "
 		    "finished, or was too long ago");
-	if (rc != 0 || pending_decode(in, ret, e) != 0)
+	if (rc != 0)
+		return rc;
+	if (pending_decode(in, ret, e) != 0)
 		return err_name(e, ERR_RECORD_CORRUPT, "the session of this sign-in is damaged");
 	return 0;
 }
@@ -65,14 +68,14 @@ session_find(struct vault *v, const char *state, struct pending *ret, struct err
 }
 
 int
-session_put(struct changes *ch, const struct pending *p, uint64_t expect, struct err *e)
+session_put(struct vault *v, struct changes *ch, const struct pending *p, uint64_t expect,
+    struct err *e)
 {
 	AUTO(buf) rec = { 0 };
 
 	if (pending_encode(p, &rec, e) != 0)
 		return e->code;
-	changes_put(ch, TABLE_PENDING, id_key(&p->id), expect, buf_slice(&rec));
-	return 0;
+	return object_put_tagged(v, ch, TABLE_PENDING, &p->id, expect, &rec, e);
 }
 
 void

@@ -16,7 +16,8 @@ int session_load(struct vault *v, const struct id *id, struct pending *ret, stru
 /* By the `state` that came back. Errors: ERR_STATE_INVALID. */
 int session_find(struct vault *v, const char *state, struct pending *ret, struct err *e);
 /* Encodes P and adds it to CH. */
-int session_put(struct changes *ch, const struct pending *p, uint64_t expect, struct err *e);
+int session_put(struct vault *v, struct changes *ch, const struct pending *p, uint64_t expect,
+    struct err *e);
 void session_remove(struct changes *ch, const struct id *pending);
 /* It is over, and nothing came of it: removes it, and a connection that was only begun. On an
  * error CH, which must hold nothing else, is empty. */

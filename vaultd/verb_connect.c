@@ -223,7 +223,7 @@ begin_store(struct request *r, struct begin_args *a, struct begin_result *res,
 	a->pending.wrap = buf_take(&res->wrap);
 	if (a->type == AUTH_DEVICE)
 		device_begun(&a->pending, res, clock_s(&r->vault->clock), &r->changes);
-	if (session_put(&r->changes, &a->pending, EXPECT_ABSENT, e) != 0)
+	if (session_put(r->vault, &r->changes, &a->pending, EXPECT_ABSENT, e) != 0)
 		return e->code;
 	due_put(&r->changes, a->pending.expires * 1000, &a->pending.id, DUE_PENDING);
 	r->after = begin_stored;

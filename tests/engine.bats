@@ -120,9 +120,9 @@ three_times() {	# CONNECTION FAULT: renewed, restarted, renewed, ...
 }
 
 @test "row 37: two connections with one refresh token: renewed once for both, and it is said" {
-	bed_ctl refresh-tokens >"$BED/before"
+	bed_ctl refresh-tokens '{"fresh":true}' >"$BED/before"
 	connect openid first
-	bed_ctl refresh-tokens >"$BED/after"
+	bed_ctl refresh-tokens '{"fresh":true}' >"$BED/after"
 	token=$(python3 -c 'import json,sys; a,b=(set(json.load(open(f))) for f in sys.argv[1:]); print((b-a).pop())' \
 	    "$BED/before" "$BED/after")
 	bed_ctl fault "{\"path\":\"/token\",\"grant_type\":\"authorization_code\",\"kind\":\"rewrite\",\"set\":{\"refresh_token\":\"$token\"}}" >/dev/null
@@ -165,9 +165,9 @@ three_times() {	# CONNECTION FAULT: renewed, restarted, renewed, ...
 
 @test "row 37: the same refresh token at another OAuth app is no sibling: it gets nothing" {
 	app openid "$ROTATING" openid2 app-openid2
-	bed_ctl refresh-tokens >"$BED/before"
+	bed_ctl refresh-tokens '{"fresh":true}' >"$BED/before"
 	connect openid mine
-	bed_ctl refresh-tokens >"$BED/after"
+	bed_ctl refresh-tokens '{"fresh":true}' >"$BED/after"
 	token=$(python3 -c 'import json,sys; a,b=(set(json.load(open(f))) for f in sys.argv[1:]); print((b-a).pop())' \
 	    "$BED/before" "$BED/after")
 	bed_ctl fault "{\"path\":\"/token\",\"grant_type\":\"authorization_code\",\"kind\":\"rewrite\",\"set\":{\"refresh_token\":\"$token\"}}" >/dev/null

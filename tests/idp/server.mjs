@@ -214,7 +214,9 @@ async function control(q, s, path) {
 		return json(s, 200, {});
 	case '/__ctl/fault': faults.push({ count: 1, ...b }); return json(s, 200, {});
 	case '/__ctl/clear': faults = []; return json(s, 200, {});
-	case '/__ctl/refresh-tokens': return json(s, 200, [...store.keys()].filter((k) => k.startsWith('RefreshToken:')).map((k) => k.slice(13)));
+	case '/__ctl/refresh-tokens':	// fresh: of sign-ins, not of renewals
+		return json(s, 200, [...store].filter(([k, e]) => k.startsWith('RefreshToken:')
+			&& (!b.fresh || !/refresh_token/.test(e.payload.gty))).map(([k]) => k.slice(13)));
 	case '/__ctl/device-codes': return json(s, 200, [...store.keys()].filter((k) => k.startsWith('DeviceCode:')).map((k) => k.slice(11)));
 	case '/__ctl/expire-access': return json(s, 200, { n: forget((k) => k.startsWith('AccessToken:')) });
 	case '/__ctl/revoke-user': return json(s, 200, { n: forget((k, e) => /^(RefreshToken|AccessToken|Grant):/.test(k) && e.payload.accountId === b.user) });

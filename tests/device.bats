@@ -127,7 +127,7 @@ begin_call() {	# NAME: its session
 
 @test "row 23: an answer is lost: the code was spent by it, and that is what is said" {
 	bed_ctl clear
-	fault '{"path":"/device/auth","kind":"rewrite","set":{"interval":3}}'
+	fault '{"path":"/device/auth","kind":"rewrite","set":{"interval":8}}'
 	begin --name lost
 	fault '{"path":"/token","grant_type":"urn:ietf:params:oauth:grant-type:device_code","kind":"lost_answer"}'
 	person

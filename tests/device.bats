@@ -125,12 +125,14 @@ begin_call() {	# NAME: its session
 	bed_works "$(alice token get again)"
 }
 
+spent() { [ "$(polled 200)" -gt "$before" ]; }
 @test "row 23: an answer is lost: the code was spent by it, and that is what is said" {
-	bed_ctl clear
-	fault '{"path":"/device/auth","kind":"rewrite","set":{"interval":8}}'
+	before=$(polled 200)
 	begin --name lost
-	fault '{"path":"/token","grant_type":"urn:ietf:params:oauth:grant-type:device_code","kind":"lost_answer"}'
+	fault '{"path":"/token","grant_type":"urn:ietf:params:oauth:grant-type:device_code","kind":"lost_answer","count":99}'
 	person
+	bed_within 20 spent
+	bed_ctl clear
 	over
 	[ "$end" = 5 ]
 	grep -q 'an answer of the provider was lost' "$BED/log/tv.err"

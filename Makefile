@@ -188,10 +188,11 @@ check:		## everything that must hold: both compilers, lint, unit tests, scenario
 	$(PROVE) --exec 'bats --tap' $(SCENARIOS)
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
 	@BUILD=$(BUILD) tests/crash.sh 50
-	@BUILD=$(BUILD) tests/steps.sh
+	@BUILD=$(BUILD) tests/steps.sh 1 0 4
 	@$(call demo,$(BUILD))
 check-long: check	## and what takes long: 500 crash cycles, sanitizers, a real systemd
 	@BUILD=$(BUILD) tests/crash.sh 500
+	@BUILD=$(BUILD) tests/steps.sh
 	@BUILD=$(BUILD) tests/steps.sh 20 10000
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60

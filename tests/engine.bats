@@ -32,6 +32,11 @@ P
 teardown_file() {
 	. "$BATS_TEST_DIRNAME/lib/bed.sh"
 	[ -z "$STATIC_PID" ] || kill "$STATIC_PID"
+	if [ -s "$BED/log/launch.pid" ]; then	# one that a test started: no child of this shell
+		BED_LAUNCH=$(cat "$BED/log/launch.pid")
+		kill "$BED_LAUNCH"
+		bed_within 20 ended
+	fi
 	bed_down
 }
 setup() {
@@ -47,6 +52,7 @@ app() {		# CONNECTOR ISSUER [CLIENT NAME]: registered at vault and provider
 	    --owner tests --purpose tests >"$BED/log/app"
 	bed_client "$client" "secret-$1" "$(sed -n 's/.*"redirect_uri": "\(.*\)".*/\1/p' "$BED/log/app")"
 }
+ended() { ! kill -0 "$BED_LAUNCH" 2>/dev/null; }
 vault() { ctl $BED_ALICE "$@"; }
 connect() { bed_connect $BED_ALICE "$1" --app "app-$1" --name "${2:-$C}"; }
 generation() { vault --json token get "$1" | sed -n 's/.*"generation": \([0-9]*\).*/\1/p'; }

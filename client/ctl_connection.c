@@ -8,7 +8,7 @@
 #include "client/ctl.h"
 
 static const char *const fields[] = { "path", "connection", "state", "state",
-	"state_since", "since", "resumes", "when enabled", "disabled_by", "disabled by uid",
+	"state_since", "since", "resumes", "when enabled", "disabled_by", "disabled by",
 	"disabled_note", "note", "account",
 	"account", "connector", "connector", "auth_type", "authentication", "app", "OAuth app",
 	"description", "description", "account_class", "account class",
@@ -254,8 +254,9 @@ delete_it(struct ctl *c)
 static int
 deleted(struct ctl *c)
 {
-	static const char *const members[] = { "path", "deleted", "revocation", NULL };
-	static const char *const heads[] = { "CONNECTION", "DELETED", "REVOCATION", NULL };
+	static const char *const members[] = { "path", "deleted", "deleted_by", "revocation",
+		NULL };
+	static const char *const heads[] = { "CONNECTION", "DELETED", "BY", "REVOCATION", NULL };
 	json_t *r = ctl_call(c, "vaultd.Connections.Deleted", json_object()), *row;
 	size_t i;
 

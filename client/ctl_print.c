@@ -1,6 +1,7 @@
 /*
  * ctl_print.c - answers for people: lines, tables, times. See ctl.h.
  */
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,17 +109,38 @@ ctl_time(json_int_t t, char *out, size_t cap)
 	    units[i].unit);
 }
 
+/* Those that the IDL marks as a time. */
 static bool
 is_time(const char *member)
 {
 	static const char *const names[] = { "expires", "refresh_token_expires", "created",
-		"updated", "last_refresh_ok", "cause_time", "next_try", "rotate_by", "secret_expires",
-		"problem_time", NULL };
+		"updated", "state_since", "last_refresh_ok", "last_used", "last_checked",
+		"reported_gap_time", "cause_time", "next_try", "deleted", "ended", "rotate_by",
+		"secret_expires", "certificate_expires", "problem_time", "since", "until", "time",
+		"deadline", NULL };
 
 	for (const char *const *n = names; *n != NULL; n++)
 		if (strcmp(*n, member) == 0)
 			return true;
 	return false;
+}
+
+/* Users of this machine, as all that the vault lets in. */
+static void
+user_text(json_int_t uid, char *out, size_t cap)
+{
+	const struct passwd *pw = getpwuid((uid_t)uid);
+
+	if (pw != NULL)
+		snprintf(out, cap, "%s", pw->pw_name);
+	else
+		snprintf(out, cap, "uid-%lld", (long long)uid);
+}
+
+static bool
+is_user(const char *member)
+{
+	return strcmp(member, "disabled_by") == 0 || strcmp(member, "deleted_by") == 0;
 }
 
 static void
@@ -133,6 +155,8 @@ value_text(const json_t *v, const char *member, char *out, size_t cap)
 		snprintf(out, cap, "%s", json_string_value(v));
 	else if (json_is_integer(v) && is_time(member))
 		ctl_time(json_integer_value(v), out, cap);
+	else if (json_is_integer(v) && is_user(member))
+		user_text(json_integer_value(v), out, cap);
 	else if (json_is_integer(v))
 		snprintf(out, cap, "%lld", (long long)json_integer_value(v));
 	else if (json_is_boolean(v))

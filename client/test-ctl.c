@@ -195,6 +195,60 @@ TEST(times_are_for_people)
 }
 
 static void
+fields_of(void *arg)
+{
+	json_t *o = arg;
+	const char *key = json_object_iter_key(json_object_iter(o));
+	const char *const keys[] = { key, "label", NULL };
+
+	ctl_fields(o, keys);
+}
+
+TEST(what_the_idl_calls_a_time_is_shown_as_one)
+{
+	static const char *const files[] = { "Apps", "Bindings", "Connections", "Events", "Folders",
+		"Tokens" };
+	char line[500], name[64];
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		FILE *f;
+
+		snprintf(line, sizeof line, "docs/vaultd.%s.varlink", files[i]);
+		T_OK((f = fopen(line, "r")) != NULL);
+		while (fgets(line, sizeof line, f) != NULL) {
+			json_t *o;
+
+			if (strstr(line, " # time\n") == NULL || sscanf(line, " %63[a-z_]:", name) != 1)
+				continue;
+			o = json_pack("{s:I}", name, (json_int_t)time(NULL) - 3 * 86400 - 60);
+			capture(STDOUT_FILENO, fields_of, o);
+			if (strcmp(printed, "label           3 d ago\n") != 0)
+				fail_msg("%s is shown as: %s", name, printed);
+			json_object_set_new(o, name, json_integer(0));
+			capture(STDOUT_FILENO, fields_of, o);
+			T_STR(printed, "");
+			json_decref(o);
+			n++;
+		}
+		fclose(f);
+	}
+	T_OK(n >= 20);
+}
+
+TEST(users_are_shown_by_name_where_they_have_one)
+{
+	json_t *o = json_pack("{s:i}", "disabled_by", 0);
+
+	capture(STDOUT_FILENO, fields_of, o);
+	T_STR(printed, "label           root\n");
+	json_object_set_new(o, "disabled_by", json_integer(4199999999));
+	capture(STDOUT_FILENO, fields_of, o);
+	T_STR(printed, "label           uid-4199999999\n");
+	json_decref(o);
+}
+
+static void
 error_of(void *arg)
 {
 	ctl_print_error(arg);

@@ -84,6 +84,24 @@ waits() {	# SAID [OPTION...]: in the background, until it has said why
 	[ "$status" != 0 ]
 }
 
+# ---- what is shown
+
+@test "promise 10: no time is shown as a number of seconds, and nobody as a number" {
+	alice connection disable openid
+	alice connection create openid --auth-type pat --name gone --var issuer="$ISSUER" <<<pat-good-gone
+	alice connection delete gone
+	alice connection show openid >"$BED/log/shown"
+	alice connection list >>"$BED/log/shown"
+	alice connection deleted >>"$BED/log/shown"
+	alice folder list >>"$BED/log/shown"
+	ctl $BED_ADMIN app show acme >>"$BED/log/shown"
+	ctl $BED_ADMIN binding show jobs/api >>"$BED/log/shown"
+	alice events list >>"$BED/log/shown"
+	grep -q "^disabled by  *$(id -un $BED_ALICE 2>/dev/null || echo uid-$BED_ALICE)$" "$BED/log/shown"
+	run -1 grep -nE '(^|[^0-9a-f.])1[0-9]{9}([^0-9a-f.]|$)| 0$' "$BED/log/shown"
+	alice connection enable openid
+}
+
 # ---- errors
 
 @test "promise 10: with --json what is wrong with a command line is JSON too, wherever it stands" {

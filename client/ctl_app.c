@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "client/ctl.h"
+#include "common/auth_type.h"
 
 static const char *const fields[] = { "name", "OAuth app", "connector", "connector",
 	"client_id", "client id", "redirect_uri", "redirect URI", "scopes", "scopes",
@@ -112,13 +113,14 @@ add_parameters(struct ctl *c)
 static bool
 wants_secret(const struct ctl *c)
 {
-	const char *auth = ctl_option(c, "client-auth");
+	const char *said = ctl_option(c, "client-auth");
+	enum client_auth auth;
 
 	if (ctl_option(c, "secret-file") != NULL)
 		return true;
 	return ctl_option(c, "public") == NULL && ctl_option(c, "key") == NULL &&
-	    ctl_option(c, "import-key") == NULL && (auth == NULL ||
-	    (strcmp(auth, "private_key_jwt") != 0 && strcmp(auth, "tls_client_auth") != 0));
+	    ctl_option(c, "import-key") == NULL && (said == NULL ||
+	    !client_auth_parse(said, &auth) || !client_auth_has_key(auth));
 }
 
 static int

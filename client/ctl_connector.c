@@ -164,11 +164,11 @@ id_of(const char *issuer, char *out, size_t cap)
 static json_t *
 types_of(const json_t *m)
 {
-	static const struct { const char *grant, *type, *url; } known[] = {
-		{ "authorization_code", "oauth2_code", "authorization_url" },
-		{ "client_credentials", "oauth2_client_credentials", "token_url" },
-		{ "urn:ietf:params:oauth:grant-type:device_code", "oauth2_device", "device_url" },
-		{ "urn:ietf:params:oauth:grant-type:jwt-bearer", "jwt_bearer", "token_url" },
+	static const struct { const char *grant; enum auth_type type; const char *url; } known[] = {
+		{ "authorization_code", AUTH_OAUTH2_CODE, "authorization_url" },
+		{ "client_credentials", AUTH_CLIENT_CREDENTIALS, "token_url" },
+		{ "urn:ietf:params:oauth:grant-type:device_code", AUTH_DEVICE, "device_url" },
+		{ "urn:ietf:params:oauth:grant-type:jwt-bearer", AUTH_JWT_BEARER, "token_url" },
 	};
 	const json_t *grants = json_object_get(m, "grant_types_supported");
 	json_t *a = json_array();
@@ -177,24 +177,24 @@ types_of(const json_t *m)
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if ((has(grants, known[i].grant) || (i == 0 && json_array_size(grants) == 0)) &&
 		    *ctl_text(m, known[i].url) != '\0')
-			json_array_append_new(a, json_string(known[i].type));
+			json_array_append_new(a, json_string(auth_type_name(known[i].type)));
 	return a;
 }
 
 static const char *
 client_auth_of(const json_t *m)
 {
-	static const struct { const char *theirs, *ours; } known[] = {
-		{ "client_secret_basic", "basic" }, { "client_secret_post", "post" },
-		{ "private_key_jwt", "private_key_jwt" }, { "tls_client_auth", "tls_client_auth" },
-		{ "none", "none" },
+	static const struct { const char *theirs; enum client_auth ours; } known[] = {
+		{ "client_secret_basic", CLIENT_BASIC }, { "client_secret_post", CLIENT_POST },
+		{ "private_key_jwt", CLIENT_PRIVATE_KEY_JWT }, { "tls_client_auth", CLIENT_TLS },
+		{ "none", CLIENT_NONE },
 	};
 	const json_t *methods = json_object_get(m, "token_endpoint_auth_methods_supported");
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
 		if (has(methods, known[i].theirs))
-			return known[i].ours;
-	return "basic";
+			return client_auth_name(known[i].ours);
+	return client_auth_name(CLIENT_BASIC);
 }
 
 static void

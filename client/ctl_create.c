@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "client/ctl.h"
+#include "common/auth_type.h"
 
 /* The file given for secret NAME; of the only one its name may be left out. */
 static const char *
@@ -78,6 +79,7 @@ type_of(struct ctl *c, const json_t *connector)
 {
 	const char *type = ctl_option(c, "auth-type"), *found = NULL, *s;
 	char text[300] = "";
+	enum auth_type t;
 	json_t *item;
 	size_t i, n = 0;
 
@@ -85,7 +87,7 @@ type_of(struct ctl *c, const json_t *connector)
 		return type;
 	json_array_foreach(json_object_get(connector, "auth_types"), i, item) {
 		s = json_string_value(item);
-		if (strcmp(s, "oauth2_code") == 0 || strcmp(s, "oauth2_device") == 0)
+		if (auth_type_parse(s, &t) && auth_type_flags(t) & AUTH_NEEDS_USER)
 			continue;
 		found = s;
 		n++;

@@ -28,7 +28,7 @@ static const struct {
 #define NTYPES (sizeof types / sizeof *types)
 _Static_assert(1 << NTYPES == AUTH_TYPE_END, "a row for each authentication type");
 
-static const char *const client_auths[CLIENT_AUTH_END] = {
+const char *const client_auth_words[CLIENT_AUTH_END + 1] = {
 	[CLIENT_BASIC] = "basic",
 	[CLIENT_BASIC_RAW] = "basic_raw",
 	[CLIENT_POST] = "post",
@@ -69,14 +69,20 @@ auth_type_flags(enum auth_type t)
 const char *
 client_auth_name(enum client_auth a)
 {
-	return a < CLIENT_AUTH_END ? client_auths[a] : "unknown";
+	return a < CLIENT_AUTH_END ? client_auth_words[a] : "unknown";
+}
+
+bool
+client_auth_has_key(enum client_auth a)
+{
+	return a == CLIENT_PRIVATE_KEY_JWT || a == CLIENT_TLS;
 }
 
 bool
 client_auth_parse(const char *name, enum client_auth *ret)
 {
 	for (int i = 0; i < CLIENT_AUTH_END; i++)
-		if (strcmp(client_auths[i], name) == 0) {
+		if (strcmp(client_auth_words[i], name) == 0) {
 			*ret = (enum client_auth)i;
 			return true;
 		}

@@ -52,4 +52,7 @@ enum client_auth {	/* sealed as numbers: new ones go to the end */
 };
 const char *client_auth_name(enum client_auth a);
 bool client_auth_parse(const char *name, enum client_auth *ret);
+/* By a key in the HSM, and without a secret. */
+bool client_auth_has_key(enum client_auth a);
+extern const char *const client_auth_words[];	/* by number; NULL ended */
 #define CLIENT_AUTH_WORDS "basic basic_raw post none private_key_jwt tls_client_auth"

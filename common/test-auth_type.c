@@ -42,6 +42,7 @@ TEST(every_word_is_a_client_authentication)
 		T_STR(client_auth_name(a), word);
 	}
 	T_EQ(n, CLIENT_AUTH_END);
+	assert_null(client_auth_words[n]);
 	T_STR(client_auth_name(CLIENT_AUTH_END), "unknown");
 }
 

@@ -19,7 +19,7 @@ struct connector_key {
 	const char		*name;
 	enum connector_key_type	 type;
 	size_t			 offset, count, max;
-	const char		*words[12];
+	const char *const	*words;		/* of K_ENUM, NULL ended */
 };
 
 extern const struct connector_key connector_keys[];	/* ends with a zeroed row */

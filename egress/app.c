@@ -38,7 +38,7 @@ sealing_free(void *p)
 static int
 choose_client_auth(struct sealing *s, struct err *e)
 {
-	if (s->q.client_secret.len == 0 && s->app.d.client_auth < CLIENT_PRIVATE_KEY_JWT)
+	if (s->q.client_secret.len == 0 && !client_auth_has_key(s->app.d.client_auth))
 		s->app.d.client_auth = CLIENT_NONE;
 	if (s->q.client_auth[0] == '\0')
 		return 0;
@@ -94,7 +94,7 @@ prepare_again(struct job *j, struct sealing *s, struct err *e)
 	if (s->app.d.client_auth == CLIENT_NONE)
 		return err_name(e, ERR_INVALID_PARAMETER, "this app is registered as a public client, "
 		    "which has no secret: register it anew with one");
-	if (s->app.d.client_auth >= CLIENT_PRIVATE_KEY_JWT)
+	if (client_auth_has_key(s->app.d.client_auth))
 		return err_name(e, ERR_INVALID_PARAMETER, "this app shows itself with its key and has "
 		    "no secret");
 	return 0;

@@ -120,7 +120,7 @@ app_key_make(struct egress *x, const struct connector *c, const struct seal_app 
 	struct app_key *k = &app->key;
 	struct pair_public p = { 0 };
 
-	if (*q->key == '\0' && app->d.client_auth >= CLIENT_PRIVATE_KEY_JWT)
+	if (*q->key == '\0' && client_auth_has_key(app->d.client_auth))
 		return invalid(e, "key", "this way of client authentication needs a key: one that is "
 		    "made in the HSM (--key ec or --key rsa), or one you have (--import-key FILE)");
 	if (*q->key == '\0')

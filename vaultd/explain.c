@@ -92,7 +92,8 @@ facts_of_app(struct vault *v, const struct connection *c, struct diagnose_facts 
 	if (object_app(v, &c->app, &app, NULL, &e) != 0)
 		return;
 	f->secret_expires = app.secret_expires;
-	f->asserts = app.key_kind != 0 || strcmp(app.client_auth, "private_key_jwt") == 0;
+	f->asserts = app.key_kind != 0 || strcmp(app.client_auth,
+	    client_auth_name(CLIENT_PRIVATE_KEY_JWT)) == 0;
 }
 
 struct diagnose_facts

@@ -39,6 +39,38 @@ headers() { alice --json call vaultd.Tokens.Headers "{\"connection\":\"$1\"${2:-
 	[ "$(bed_shown keyed account)" = pat-user ]
 }
 
+refused_meanwhile() {	# COMMAND...: the policy shuts the connector while the provider is asked
+	local policy=$BED/etc/policy.d/story.json
+	bed_ctl fault '{"path":"/api/whoami","kind":"delay","ms":3000}' >/dev/null
+	"$@" >"$BED/log/late" 2>&1 <<<'pat-good-late' 3>&- &
+	late=$!
+	bed_within 10 asked_the_provider
+	sed -i 's/"enabled": true/"enabled": false/' "$policy"
+	"$BIN/vaultctl" policy reload >/dev/null
+	rc=0
+	wait "$late" || rc=$?
+	sed -i 's/"enabled": false/"enabled": true/' "$policy"
+	"$BIN/vaultctl" policy reload >/dev/null
+	cat "$BED/log/late"
+	[ "$rc" = 4 ]
+	grep -q 'not enabled' "$BED/log/late"
+}
+asked_the_provider() { bed_ctl stats | grep -q fault:delay; }
+
+@test "a policy that changed while the provider was asked counts: nothing is stored" {
+	refused_meanwhile make keyed --name meanwhile
+	run alice connection show meanwhile
+	[ "$status" = 3 ]
+	printf 'pat-good-m' | make keyed --name meanwhile
+}
+
+@test "rows 22, 46: headers count as a use, too" {
+	[ "$(used meanwhile)" = 0 ]
+	headers meanwhile >/dev/null
+	[ "$(used meanwhile)" -gt 0 ]
+}
+used() { alice --json connection show "$1" | sed -n 's/.*"last_used": \([0-9]*\).*/\1/p'; }
+
 @test "row 52: what has no token says so, and how it is used" {
 	run alice token get keyed
 	[ "$status" != 0 ]

@@ -201,11 +201,12 @@ finish(struct request *r, int rc)
 	answer_ready(r);
 }
 
-/* A right that was taken away while the call waited is gone: no secret leaves by it. */
+/* A right that was taken away while the call waited is gone: no secret leaves by it, and nothing
+ * that is not stored yet is. */
 static bool
 still_may(struct request *r)
 {
-	return !r->decided || !(r->verb->flags & VERB_SECRET) ||
+	return !r->decided || (!(r->verb->flags & VERB_SECRET) && r->changes.n == 0) ||
 	    strcmp(r->policy_hash, policy_hash(r->vault->policy)) == 0 ||
 	    decide(r) == 0;
 }

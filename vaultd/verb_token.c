@@ -181,6 +181,7 @@ open_headers(struct request *r, const struct release_view *v, const unsigned cha
 	if (envelope_open_into(&ctx, dek, v->blob, plain.p, len) != (ssize_t)len)
 		return err_name(e, ERR_RECORD_CORRUPT, "the stored token does not open: it was "
 		    "damaged, or belongs to another record");
+	used_note(r->vault, &a->c.id);
 	plain.len = len;
 	r->reply = headers_of((struct slice){ plain.p, len }, a->c.connector, a->raw, e);
 	if (r->reply == NULL)

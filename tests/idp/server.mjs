@@ -277,7 +277,7 @@ async function handle(provider, q, s) {
 	if (!faults.some((f) => f.count > 0)) return provider.callback()(q, s);
 	const text = await body(q);
 	const f = findFault(path, new URLSearchParams(text));
-	const call = () => provider.callback()(replay(q, text), s);
+	const call = () => path === '/api/whoami' ? whoami(provider, q, s) : provider.callback()(replay(q, text), s);
 	if (!f) return call();
 	f.count--;
 	stats.faults[`fault:${f.kind}`] = (stats.faults[`fault:${f.kind}`] || 0) + 1;

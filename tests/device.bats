@@ -114,6 +114,33 @@ begin_call() {	# NAME: its session
 	    sed -n 's/.*"session": "\([0-9a-f-]*\)".*/\1/p'
 }
 
+refused_by_policy() {	# FROM TO WORDS [OPTION...]: the policy's text becomes another while the person is away
+	local policy=$BED/etc/policy.d/more.json before
+	before=$(polled 200)
+	cp "$policy" "$BED/policy.was"
+	begin --name unwanted "${@:4}"
+	sed -i "/\"tv\": {/,\$s/$1/$2/" "$policy"
+	"$BIN/vaultctl" policy reload >/dev/null
+	person
+	over
+	cat "$BED/policy.was" >"$policy"
+	"$BIN/vaultctl" policy reload >/dev/null
+	cat "$BED/log/tv.err"
+	[ "$end" = 4 ]
+	grep -q "$3" "$BED/log/tv.err"
+	[ "$(polled 200)" = "$before" ]
+	run alice connection show unwanted
+	[ "$status" = 3 ]
+}
+
+@test "a policy that changed while the code was entered counts: nobody is asked for tokens" {
+	refused_by_policy '"enabled": true' '"enabled": false' 'not enabled'
+}
+
+@test "so does one that gives the connector another OAuth app" {
+	refused_by_policy '"app_ref": "tv-app"' '"app_ref": "another", "locked": true' "locks connector 'tv'"
+}
+
 @test "rows 17, 23: vaultd and vault-egress are killed while it waits: it goes on" {
 	begin --name again
 	bed_kill vaultd

@@ -8,6 +8,15 @@
 #include "common/errors.h"
 #include "vaultd/objects.h"
 
+void
+app_about(const struct policy *p, const struct policy_subject *s, const struct app *app,
+    struct policy_object *o, struct policy_byoa *ret)
+{
+	policy_byoa(p, s, app->connector, ret);
+	o->app = app->name;
+	o->byoa = ret->app_ref == NULL || strcmp(ret->app_ref, app->name) != 0;
+}
+
 int
 app_is_locked_out(const struct policy_byoa *byoa, const char *app, const char *connector,
     struct err *e)

@@ -9,6 +9,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/log.h"
+#include "vaultd/app_choice.h"
 #include "vaultd/audit_line.h"
 #include "vaultd/connect.h"
 #include "vaultd/dek_cache.h"
@@ -211,7 +212,7 @@ device_again_ms(struct vault *v, const struct id *pending, int64_t now_ms)
 	return now_ms + (int64_t)p.interval_s * 1000;
 }
 
-/* The connection is gone, or what is sealed for it: there is nobody to ask for. */
+/* The connection is gone, or what is sealed for it, or the right to it: there is nobody to ask for. */
 static void
 give_up(struct vault *v, struct pending *p, const struct err *why)
 {
@@ -239,6 +240,33 @@ can_ask(struct vault *v)
 	return !v->stopping && egress_is_up(v->egress) && hsm_need(v->hsm, &e) == 0;
 }
 
+/* Who began must still be allowed to by the policy of now, as at Finish; whose groups are those of
+ * when it was begun. Tokens come by a question alone: where this says no, none is asked. */
+static int
+still_may(struct vault *v, const struct pending *p, const struct connection *c, struct err *e)
+{
+	struct policy_subject s = { .uid = p->uid, .gids = p->gids, .ngids = p->ngids,
+		.unit = p->unit[0] != '\0' ? p->unit : NULL };
+	struct policy_object o = { .connector = c->connector,
+		.auth_type = auth_type_name(c->auth_type) };
+	struct policy_decision d;
+	struct policy_byoa byoa = { 0 };
+	AUTO(app) app = { 0 };
+	struct folder f;
+	char path[400];
+
+	if (object_folder(v, &c->folder, &f, e) != 0 || object_app(v, &p->app, &app, NULL, e) != 0)
+		return e->code;
+	object_folder_path(v, NULL, &f, path, sizeof path);
+	object_about(&f, path, p->uid, &o);
+	if (!p->reconnect)
+		app_about(v->policy, &s, &app, &o, &byoa);
+	if (!policy_decide(v->policy, &s, p->reconnect ? ACT_CONN_RECONNECT : ACT_CONN_CREATE, &o, &d))
+		return d.id == ERR_NOT_FOUND ? object_not_found(e, "connection", c->name) :
+		    err_name(e, d.id, "%s", d.text);
+	return app_is_locked_out(&byoa, app.name, app.connector, e);
+}
+
 static void
 poll_now(struct vault *v, struct pending *p)
 {
@@ -247,7 +275,7 @@ poll_now(struct vault *v, struct pending *p)
 	struct err e;
 	int rc = object_connection(v, &p->connection, true, &c, NULL, &e);
 
-	if (rc == V_NOT_FOUND)
+	if (rc == V_NOT_FOUND || (rc == 0 && (rc = still_may(v, p, &c, &e)) != 0))
 		give_up(v, p, &e);
 	if (rc != 0 || (a = attempt_new(v, EX_DEVICE)) == NULL)
 		return;

@@ -354,12 +354,18 @@ object_folder_path(struct vault *v, const struct request *r, const struct folder
 }
 
 void
+object_about(const struct folder *f, const char *path, uid_t uid, struct policy_object *o)
+{
+	o->class = f->class;
+	o->folder = f->class == FOLDER_SHARED ? path : "personal";
+	o->own = f->class == FOLDER_PERSONAL && f->owner == uid;
+}
+
+void
 object_set_folder(struct request *r, const struct folder *f)
 {
 	object_folder_path(r->vault, r, f, r->folder, sizeof r->folder);
-	r->object.class = f->class;
-	r->object.folder = f->class == FOLDER_SHARED ? r->folder : "personal";
-	r->object.own = f->class == FOLDER_PERSONAL && f->owner == r->conn->peer.uid;
+	object_about(f, r->folder, r->conn->peer.uid, &r->object);
 	str_put(r->object_name, sizeof r->object_name, 0, r->folder);
 }
 
@@ -377,13 +383,10 @@ object_may(const struct request *r, enum policy_action action, const struct fold
 {
 	struct policy_decision d;
 	char path[400];
-	struct policy_object o = { .class = f->class, .folder = "personal",
-		.own = f->class == FOLDER_PERSONAL && f->owner == r->conn->peer.uid };
+	struct policy_object o = { 0 };
 
-	if (f->class == FOLDER_SHARED) {
-		object_folder_path(r->vault, r, f, path, sizeof path);
-		o.folder = path;
-	}
+	object_folder_path(r->vault, r, f, path, sizeof path);
+	object_about(f, path, r->conn->peer.uid, &o);
 	return request_may(r, action, &o, &d);
 }
 

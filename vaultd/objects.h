@@ -54,6 +54,8 @@ int object_find_app(struct vault *v, const char *text, struct app *ret,
 /* May the caller do that in F? Leaves no trace: for lists, and for what a call is not about. */
 bool object_may(const struct request *r, enum policy_action action, const struct folder *f);
 
+/* What policy is asked of O in F, whose path is PATH (borrowed), for UID. */
+void object_about(const struct folder *f, const char *path, uid_t uid, struct policy_object *o);
 /* r->object from a folder (and the caller). */
 void object_set_folder(struct request *r, const struct folder *f);
 /* What audit calls it: r->folder/NAME. */

@@ -10,7 +10,7 @@
 #include "vaultd/record_part.h"
 
 #define FORMAT 1
-#define PENDING_FORMAT 3
+#define PENDING_FORMAT 4
 
 /* ---- tags */
 
@@ -216,6 +216,10 @@ pending_encode(const struct pending *r, struct buf *out, struct err *e)
 	msg_put_u16(&m, (uint16_t)r->cause);
 	msg_put_str(&m, r->cause_text);
 	msg_put_u8(&m, r->other_account);
+	msg_put_u8(&m, (uint8_t)r->ngids);
+	for (size_t i = 0; i < r->ngids; i++)
+		msg_put_u32(&m, r->gids[i]);
+	msg_put_str(&m, r->unit);
 	return record_encoded(&m, out, e);
 }
 
@@ -235,6 +239,18 @@ get_device(struct msg *m, struct pending *ret)
 	if ((ret->kind != EX_CODE && ret->kind != EX_DEVICE) || ret->over > SESSION_FAILED ||
 	    ret->cause >= ERR_MAX)
 		m->failed = true;
+}
+
+static void
+get_who(struct msg *m, struct pending *ret)
+{
+	size_t n = msg_get_u8(m);
+
+	if (n > PEER_GROUPS)
+		m->failed = true;
+	for (ret->ngids = 0; ret->ngids < n && !m->failed; ret->ngids++)
+		ret->gids[ret->ngids] = msg_get_u32(m);
+	msg_get_str(m, ret->unit, sizeof ret->unit);
 }
 
 int
@@ -261,6 +277,10 @@ pending_decode(struct slice in, struct pending *ret, struct err *e)
 	if (format >= 2)
 		get_device(&m, ret);
 	ret->other_account = format >= 3 && msg_get_u8(&m) != 0;
+	ret->ngids = 0;
+	ret->unit[0] = '\0';
+	if (format >= 4)
+		get_who(&m, ret);
 	if (msg_end(&m, "session record", e) == 0)
 		return 0;
 	pending_done(ret);

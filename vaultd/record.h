@@ -12,6 +12,7 @@
 #include "common/envelope.h"
 #include "common/exchange.h"
 #include "vaultd/conn_state.h"
+#include "vaultd/peer.h"
 #include "vaultd/store.h"
 
 #define NAME_MAX_LEN	120	/* bytes of UTF-8 */
@@ -187,6 +188,10 @@ struct pending {
 	char		cause_text[160];	/* redacted */
 	/* since format 3 */
 	bool		other_account;		/* a reconnect that may be with another one */
+	/* since format 4: who began, as policy asks; nobody is there when a device's tokens come */
+	size_t		ngids;
+	gid_t		gids[PEER_GROUPS];
+	char		unit[256];
 };
 enum session_over { SESSION_WAITS, SESSION_SIGNED_IN, SESSION_FAILED };
 void pending_done(struct pending *p);

@@ -80,7 +80,8 @@ TEST(a_session_round_trips_and_every_cut_is_refused)
 		.expires = 1700000000, .kind = EX_DEVICE, .user_code = "WDJB-MJHT",
 		.verification_uri = "https://p.example/device", .interval_s = 10,
 		.next_poll = 1699999000, .lost = true, .over = SESSION_FAILED,
-		.cause = ERR_USER_DENIED, .cause_text = "no" }, d = { 0 };
+		.cause = ERR_USER_DENIED, .cause_text = "no", .ngids = 2, .gids = { 1000, 27 },
+		.unit = "job.service" }, d = { 0 };
 	AUTO(buf) b = { 0 };
 	struct err e = { 0 };
 
@@ -93,6 +94,9 @@ TEST(a_session_round_trips_and_every_cut_is_refused)
 	T_EQ(d.lost, true);
 	T_EQ(d.over, SESSION_FAILED);
 	T_EQ(d.cause, ERR_USER_DENIED);
+	T_EQ(d.ngids, 2);
+	T_EQ(d.gids[1], 27);
+	T_STR(d.unit, "job.service");
 	for (size_t n = 0; n < b.len; n++)
 		T_EQ(pending_decode((struct slice){ b.p, n }, &d, &e), V_CORRUPT);
 	p.kind = EX_REFRESH;
@@ -111,6 +115,7 @@ TEST(a_session_of_format_1_is_read_as_one_with_a_browser)
 
 	memset(&d, 0, sizeof d);
 	d.over = 7;
+	d.ngids = 9;
 	msg_put_u8(&m, 1);
 	for (int i = 0; i < 4; i++)
 		msg_put_id(&m, &id);
@@ -126,6 +131,7 @@ TEST(a_session_of_format_1_is_read_as_one_with_a_browser)
 	T_DO(pending_decode(msg_slice(&m), &d, &e), e);
 	T_EQ(d.kind, EX_CODE);
 	T_EQ(d.over, SESSION_WAITS);
+	T_EQ(d.ngids, 0);
 	T_EQ(d.reconnect, true);
 	T_STR(d.name, "git");
 	pending_done(&d);

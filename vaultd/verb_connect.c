@@ -270,6 +270,7 @@ static void
 fill_pending(struct request *r, struct begin_args *a)
 {
 	struct pending *p = &a->pending;
+	const struct peer *who = &r->conn->peer;
 
 	p->id = id_new();
 	p->connection = a->place.id;
@@ -277,7 +278,10 @@ fill_pending(struct request *r, struct begin_args *a)
 	p->folder = a->place.f.id;
 	p->reconnect = a->reconnect;
 	p->kind = a->type == AUTH_DEVICE ? EX_DEVICE : EX_CODE;
-	p->uid = r->conn->peer.uid;
+	p->uid = who->uid;
+	p->ngids = who->ngids;
+	memcpy(p->gids, who->gids, who->ngids * sizeof *p->gids);
+	snprintf(p->unit, sizeof p->unit, "%s", who->unit);
 	p->expires = clock_s(&r->vault->clock) + r->vault->conf.session_seconds;
 	snprintf(p->name, sizeof p->name, "%s", a->place.name);
 	session_state(&p->id, a->state);

@@ -49,21 +49,11 @@ finish_args_done(void *args)
 	app_done(&a->app);
 }
 
-/* As Begin said it, by the policy of now: an app that is not its default was chosen. */
-static void
-set_app(struct request *r, struct finish_args *a)
-{
-	struct policy_subject s = conn_subject(r->conn);
-
-	policy_byoa(r->vault->policy, &s, a->app.connector, &a->byoa);
-	r->object.app = a->app.name;
-	r->object.byoa = a->byoa.app_ref == NULL || strcmp(a->byoa.app_ref, a->app.name) != 0;
-}
-
 static int
 finish_object(struct request *r, struct err *e)
 {
 	struct finish_args *a = r->args;
+	struct policy_subject s = conn_subject(r->conn);
 	char id[ID_TEXT];
 
 	if (session_find(r->vault, a->state, &a->p, e) != 0)
@@ -77,7 +67,7 @@ finish_object(struct request *r, struct err *e)
 	if (a->p.reconnect)
 		r->action = ACT_CONN_RECONNECT;
 	else
-		set_app(r, a);
+		app_about(r->vault->policy, &s, &a->app, &r->object, &a->byoa);
 	return 0;
 }
 

@@ -257,6 +257,8 @@ lint:		## manual pages, shell, tabs, and what the compilers' analysers say
 	@! grep -nP '^ {8}' $$(git ls-files '*.c' '*.h') || { echo 'lint: spaces for tabs'; exit 1; }
 	@! grep -nE '^[[:space:]]+\[+ .*\]+ && \[' tests/*.bats | grep -v '||' | grep -vE '&& \[ -f' || \
 	    { echo 'lint: the first half of such a line fails no test'; exit 1; }
+	@! grep -nE '^[[:space:]]+! ' tests/*.bats | grep -v '||' || \
+	    { echo 'lint: such a line fails no test: use `not`'; exit 1; }
 	@if command -v cppcheck >/dev/null; then $(CPPCHECK) $$(git ls-files '*.c' | grep -v '^tests/'); \
 	    else echo 'lint: cppcheck is not installed'; fi
 	@echo 'lint: ok'

@@ -41,13 +41,13 @@ setup() { . "$BATS_TEST_DIRNAME/lib/bed.sh"; }
 	bed_connect $BED_ALICE native --app native --name n
 	[ -n "$(ctl $BED_ALICE token get n)" ]
 	[ "$(grep -c "cannot be listened on" "$BED/log/connect.$BED_ALICE.err")" = 0 ]
-	! grep -q "%3A$BED_PORT%2F" "$BED/log/connect.$BED_ALICE.err"
+	not grep -q "%3A$BED_PORT%2F" "$BED/log/connect.$BED_ALICE.err"
 }
 
 @test "and so it is when signing in again" {
 	ctl $BED_ALICE connection reconnect n --no-browser --timeout 1 </dev/null 2>"$BED/log/again" || true
 	grep -q '^https://' "$BED/log/again"
-	! grep -q "%3A$BED_PORT%2F" "$BED/log/again"
+	not grep -q "%3A$BED_PORT%2F" "$BED/log/again"
 }
 
 @test "another provider is not: pasting is what is left, and it says why" {

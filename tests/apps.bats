@@ -70,7 +70,7 @@ renew() {	# the next token is a new one
 	[ "$(of_app name acme2)" = acme2 ]
 	refused 3 "no OAuth app 'acme'" admin app show acme
 	admin app edit acme2 --name acme
-	! admin --json app show acme | grep -qF "$BED_SECRET"
+	admin --json app show acme | not grep -qF "$BED_SECRET"
 }
 
 @test "row 34: a new secret is staged, tried, promoted; the old one is kept until it is retired" {
@@ -89,7 +89,7 @@ renew() {	# the next token is a new one
 	admin app show acme | grep -q "^secret 1, previous, ends in [67] d"
 	printf 'x\n' | refused 1 "is kept still: retire it first" admin app stage-secret acme
 	admin app retire acme
-	! admin app show acme | grep -q previous
+	admin app show acme | not grep -q previous
 	bed_works "$(renew)"
 	refused 6 "no second secret" admin app retire acme
 }

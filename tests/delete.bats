@@ -155,7 +155,7 @@ vault_again() { bed_await; }
 	ctl $BED_ALICE token get openid --refused-generation "$gen" >"$BED/log/late" 2>&1 3>&- & pid=$!
 	sleep 0.5
 	ctl $BED_ALICE connection delete openid --no-wait >/dev/null
-	! wait $pid
+	not wait $pid
 	grep -q "was deleted" "$BED/log/late"
 	bed_within 20 became "$id" revoked
 	[ "$(grants)" = "$before" ]

@@ -67,6 +67,6 @@ minted() { bed_ctl stats | sed -n 's/.*"client_credentials:200":\([0-9]*\).*/\1/
 @test "rows 19, 23: a sign-in whose parameters are pushed (RFC 9126)" {
 	bed_connect $BED_ALICE
 	grep -q 'request_uri=urn' "$BED/log/connect.$BED_ALICE.err"
-	! grep -q 'code_challenge' "$BED/log/connect.$BED_ALICE.err"
+	not grep -q 'code_challenge' "$BED/log/connect.$BED_ALICE.err"
 	[ -n "$(alice token get openid)" ]
 }

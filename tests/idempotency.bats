@@ -111,7 +111,7 @@ print(json.dumps(dict(u.parse_qsl(u.urlsplit(open(sys.argv[1]).read().strip()).q
 	# It is what it is: nothing is begun any more.
 	begin b1 signed >"$BED/log/b3"
 	[ "$(member connection <"$BED/log/b3")" = "$id" ]
-	! grep -q authorization_url "$BED/log/b3"
+	not grep -q authorization_url "$BED/log/b3"
 	run begin b1 other
 	[[ $output == *IdempotencyKeyReused* ]]
 	alice connect openid --name connected --idempotency-key b2 --no-browser --timeout 1 </dev/null >/dev/null 2>&1 || true
@@ -139,5 +139,5 @@ print(json.dumps(dict(u.parse_qsl(u.urlsplit(open(sys.argv[1]).read().strip()).q
 
 @test "row 27: what is kept of a call holds no secret" {
 	printf 'pat-good-nowhere' | create k7 seven >/dev/null
-	! grep -raq 'pat-good-nowhere' "$BED/state/vaultd"
+	not grep -raq 'pat-good-nowhere' "$BED/state/vaultd"
 }

@@ -85,7 +85,7 @@ pairs() { ls "$BED"/state/vault-hsm/pair-* 2>/dev/null | wc -l; }
 		connects $a
 		# Its lines, and its bytes, are nowhere but in the token's own files.
 		grep -v -- ----- "$T/key.pem" | head -3 >"$T/lines"
-		! grep -rqF -f "$T/lines" "$BED/state" "$BED/log" "$BED/run"
+		not grep -rqF -f "$T/lines" "$BED/state" "$BED/log" "$BED/run"
 		python3 - "$T/key.pem" "$BED/state" "$BED/log" <<-'P'
 			import base64, os, sys
 			der = base64.b64decode(''.join(l for l in open(sys.argv[1]) if '-----' not in l))
@@ -202,9 +202,9 @@ pairs() { ls "$BED"/state/vault-hsm/pair-* 2>/dev/null | wc -l; }
 	[ "$(member assertion.alg <"$T/stats")" = PS256 ]
 	admin app key $a --certificate >"$T/cert.pem"
 	[ "$(member 'assertion.x5t#S256' <"$T/stats")" = "$(openssl x509 -in "$T/cert.pem" -outform DER | openssl dgst -sha256 -binary | base64 | tr '+/' '-_' | tr -d '=')" ]
-	! member assertion.kid <"$T/stats" 2>/dev/null
+	not member assertion.kid <"$T/stats" 2>/dev/null
 	openssl x509 -in "$T/cert.pem" -noout -checkend $((89 * 86400))
-	! openssl x509 -in "$T/cert.pem" -noout -checkend $((91 * 86400))
+	not openssl x509 -in "$T/cert.pem" -noout -checkend $((91 * 86400))
 	# Its key is an EC one: that cannot be.
 	run app $a-ec private_key_jwt --key ec
 	[ "$status" -ne 0 ]

@@ -83,7 +83,7 @@ id -un >$D/out/user; exec sleep 1000"
 	sleep 1
 	[ "$(grep -c begin "$D/out/vault-egress")" -le 6 ]
 	begun vault-hsm 1
-	! begun vault-hsm 2
+	not begun vault-hsm 2
 }
 
 @test "a role that cannot run with its configuration ends it all, with status 78" {
@@ -142,7 +142,7 @@ while True: time.sleep(1)'"
 	sleep 0.5
 	kill -HUP "$LAUNCH"
 	for r in vaultd vault-hsm vault-egress; do until_ test -s "$D/out/$r.hup"; done
-	! said 'from another process'
+	not said 'from another process'
 }
 
 @test "the roles do not outlive it" {

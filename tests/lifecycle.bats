@@ -226,8 +226,8 @@ of() { ctl $BED_ALICE --json connection show "$1" | sed -n "s/.*\"$2\": \(.*[^,]
 	ctl $BED_AUDITOR connection export >"$BED/log/export"
 	[ "$(grep -c '"name":"openid"' "$BED/log/export")" = 1 ]
 	[ "$(grep -c '"name":"common"' "$BED/log/export")" = 1 ]
-	! grep -qF "$t" "$BED/log/export"
-	! grep -qF "$BED_SECRET" "$BED/log/export"
+	not grep -qF "$t" "$BED/log/export"
+	not grep -qF "$BED_SECRET" "$BED/log/export"
 	refused 4 "conn.export" ctl $BED_ALICE connection export
 }
 

@@ -114,7 +114,7 @@ tbs13() { printf '%64s%s\0%s' '' "${1:-TLS 1.3, client CertificateVerify}" 01234
 	run p11 -O
 	[ "$(grep -c 'Access: *sensitive$' <<<"$output")" -eq 3 ]
 	d=$(openssl rsa -in "$D/rsa.pem" -noout -text | sed -n '/privateExponent/,/prime1/p' | tr -dc '0-9a-f' | cut -c 40-80)
-	! grep -rq "$d" "$D/state" "$D/log"
+	not grep -rq "$d" "$D/state" "$D/log"
 }
 
 @test "what is no key, or not one we take, is said; nothing is left in the token" {
@@ -178,7 +178,7 @@ tbs13() { printf '%64s%s\0%s' '' "${1:-TLS 1.3, client CertificateVerify}" 01234
 		diff "$D/pub" <(openssl x509 -in "$D/cert" -noout -pubkey)
 		[ "$(openssl x509 -in "$D/cert" -noout -subject)" = 'subject=CN = vault of acme' ]
 		openssl x509 -in "$D/cert" -noout -checkend $((29 * 86400))
-		! openssl x509 -in "$D/cert" -noout -checkend $((31 * 86400))
+		not openssl x509 -in "$D/cert" -noout -checkend $((31 * 86400))
 		"$TOOL" certify "$G" $R1 $id 'vault of acme' 0 >"$D/req"
 		openssl req -in "$D/req" -verify -noout
 		diff "$D/pub" <(openssl req -in "$D/req" -noout -pubkey)

@@ -2,6 +2,7 @@
 # configuration, and the roles under vault-launch. Sourced by bash; everything lives in
 # $BED (a directory of its own) and ends with bed_down.
 
+. "$(dirname "${BASH_SOURCE[0]}")/not.sh"
 BED_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$BED_ROOT/build}
 case $BUILD in /*) ;; *) BUILD=$BED_ROOT/$BUILD ;; esac

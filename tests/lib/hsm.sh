@@ -1,6 +1,7 @@
 # hsm.sh - vault-hsm alone, the real binary, with a SoftHSM token of its own for each test.
 # faultmod stands between them where something must go wrong on demand. Sourced by bats files.
 
+. "$(dirname "${BASH_SOURCE[0]}")/not.sh"
 B=${BUILD:-build}
 case $B in /*) ;; *) B=$PWD/$B ;; esac
 HSM=$B/bin/vault-hsm

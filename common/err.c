@@ -47,6 +47,18 @@ err_name(struct err *e, unsigned id, const char *fmt, ...)
 }
 
 int
+err_parameter(struct err *e, const char *parameter, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	set(e, err_row(ERR_INVALID_PARAMETER)->code, ERR_INVALID_PARAMETER, fmt, ap);
+	va_end(ap);
+	err_detail(e, "parameter", "%s", parameter);
+	return e->code;
+}
+
+int
 err_errno(struct err *e, const char *fmt, ...)
 {
 	int saved = errno;

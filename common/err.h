@@ -61,6 +61,10 @@ int err_set(struct err *e, enum verr code, const char *fmt, ...)
 int err_name(struct err *e, unsigned id, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ERR_INVALID_PARAMETER, about PARAMETER of the call. Returns the class. */
+int err_parameter(struct err *e, const char *parameter, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Like err_set(V_IO) with ": strerror(errno)" appended. */
 int err_errno(struct err *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -12,9 +12,7 @@
 static int
 bad(struct err *e, const char *name, const char *what)
 {
-	err_name(e, ERR_INVALID_PARAMETER, "variable '%.60s' %s", name, what);
-	err_detail(e, "parameter", "variables");
-	return e->code;
+	return err_parameter(e, "variables", "variable '%.60s' %s", name, what);
 }
 
 static int
@@ -235,10 +233,9 @@ connector_check_vars(const struct connector *c, const struct ex_vars *vars, stru
 		if (k < c->nvars)
 			continue;
 		suggest_text(vars->v[i].name, names, c->nvars, close);
-		err_name(e, ERR_INVALID_PARAMETER, "connector '%s' has no variable '%s'%s", c->id,
+		return err_parameter(e, "variables",
+		    "connector '%s' has no variable '%s'%s", c->id,
 		    vars->v[i].name, close);
-		err_detail(e, "parameter", "variables");
-		return e->code;
 	}
 	return 0;
 }

@@ -147,11 +147,8 @@ probe(struct egress *x, const struct connector *c, const struct destination *d,
 	struct http_request q = { .url = d->probe_url, .timeout_s = timeout_s };
 	struct http_answer a = { 0 };
 
-	if (!fits_header(token)) {
-		err_name(e, ERR_INVALID_PARAMETER, "a token is visible ASCII without spaces");
-		err_detail(e, "parameter", "token");
-		return e->code;
-	}
+	if (!fits_header(token))
+		return err_parameter(e, "token", "a token is visible ASCII without spaces");
 	/* What is captured is not known before a sign-in, and never of a token that is brought. */
 	if (d->probe_url[0] == '\0' || strchr(d->probe_url, '{') != NULL)
 		return 0;

@@ -44,9 +44,7 @@ choose_client_auth(struct sealing *s, struct err *e)
 		return 0;
 	if (client_auth_parse(s->q.client_auth, &s->app.d.client_auth))
 		return 0;
-	err_name(e, ERR_INVALID_PARAMETER, "client_auth is one of: " CLIENT_AUTH_WORDS);
-	err_detail(e, "parameter", "client_auth");
-	return e->code;
+	return err_parameter(e, "client_auth", "client_auth is one of: " CLIENT_AUTH_WORDS);
 }
 
 static int seal_app_perform(struct job *j, struct err *e);

@@ -15,14 +15,6 @@
 
 #define DAYS 730	/* of a certificate that the key signs itself */
 
-static int
-invalid(struct err *e, const char *parameter, const char *text)
-{
-	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
-	err_detail(e, "parameter", "%s", parameter);
-	return e->code;
-}
-
 /* ---- making it */
 
 static int
@@ -38,7 +30,8 @@ fill_rule(const struct connector *c, const struct seal_app *q, const struct app_
 	snprintf(r->sub, sizeof r->sub, "%s", *q->subject != '\0' ? q->subject : app->client_id);
 	snprintf(r->endpoint, sizeof r->endpoint, "%s", app->d.token_url);
 	if (client && strcmp(r->sub, app->client_id) != 0 && strcmp(r->sub, PAIR_ANY) != 0)
-		return invalid(e, "subject", "with private_key_jwt the subject is the client id, or * "
+		return err_parameter(e, "subject",
+		    "with private_key_jwt the subject is the client id, or * "
 		    "for a key that also asks for others");
 	return 0;
 }
@@ -51,9 +44,10 @@ choose_alg(const struct connector *c, const struct seal_app *q, enum pair_kind k
 	if (c->assertion_alg != 0)
 		*ret = c->assertion_alg;
 	if (*q->alg != '\0' && !jws_alg_parse(q->alg, ret))
-		return invalid(e, "algorithm", "the algorithm is one of: RS256 PS256 ES256");
+		return err_parameter(e, "algorithm",
+		    "the algorithm is one of: RS256 PS256 ES256");
 	if (!jws_alg_fits(*ret, kind))
-		return invalid(e, "algorithm", kind == PAIR_EC ?
+		return err_parameter(e, "algorithm", kind == PAIR_EC ?
 		    "the provider or you want an RSA algorithm, and this is an EC key" :
 		    "ES256 needs an EC key");
 	return 0;
@@ -103,12 +97,13 @@ check_wish(const struct seal_app *q, const struct app_secret *app, struct pair_m
 	bool import = strcmp(q->key, "import") == 0;
 
 	if (!import && !pair_kind_parse(q->key, &m->kind))
-		return invalid(e, "key", "a key is one of: rsa ec import");
+		return err_parameter(e, "key", "a key is one of: rsa ec import");
 	if (import != (q->key_pem.len > 0))
-		return invalid(e, "key_pem", "a private key in PEM comes with `import`, and with "
+		return err_parameter(e, "key_pem",
+		    "a private key in PEM comes with `import`, and with "
 		    "nothing else");
 	if (app->d.client_auth == CLIENT_TLS && *q->subject != '\0')
-		return invalid(e, "subject", "a key for TLS signs no assertions");
+		return err_parameter(e, "subject", "a key for TLS signs no assertions");
 	return 0;
 }
 
@@ -121,10 +116,11 @@ app_key_make(struct egress *x, const struct connector *c, const struct seal_app 
 	struct pair_public p = { 0 };
 
 	if (*q->key == '\0' && client_auth_has_key(app->d.client_auth))
-		return invalid(e, "key", "this way of client authentication needs a key: one that is "
+		return err_parameter(e, "key",
+		    "this way of client authentication needs a key: one that is "
 		    "made in the HSM (--key ec or --key rsa), or one you have (--import-key FILE)");
 	if (*q->key == '\0')
-		return q->certificate.len == 0 ? 0 : invalid(e, "certificate", "a certificate is for "
+		return q->certificate.len == 0 ? 0 : err_parameter(e, "certificate", "a certificate is for "
 		    "an app with a key");
 	m.use = app->d.client_auth == CLIENT_TLS ? PAIR_TLS : PAIR_ASSERTION;
 	pair_id_new(m.id);
@@ -164,7 +160,8 @@ app_key_certify(struct egress *x, struct app_key *k, struct slice pem, struct er
 	struct cert_info info;
 
 	if (k->id[0] == '\0')
-		return invalid(e, "certificate", "a certificate is for an app with a key");
+		return err_parameter(e, "certificate",
+		    "a certificate is for an app with a key");
 	if (keys_pair_public(x, k, &p, e) != 0)
 		return e->code;
 	if (cert_read(pem, (struct slice){ p.spki, p.spki_len }, &info, e) != 0) {
@@ -173,7 +170,8 @@ app_key_certify(struct egress *x, struct app_key *k, struct slice pem, struct er
 		return e->code;
 	}
 	if (info.not_after <= wall_seconds())
-		return invalid(e, "certificate", "the certificate is not valid any more");
+		return err_parameter(e, "certificate",
+		    "the certificate is not valid any more");
 	return secret_set(&k->certificate, pem.p, pem.len, e);
 }
 

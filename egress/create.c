@@ -138,11 +138,9 @@ take_grant(struct create *q, struct grant_secret *g, struct err *e)
 	g->params = q->vars;
 	if (name == NULL)
 		return 0;
-	if (name->len >= sizeof g->username) {
-		err_name(e, ERR_INVALID_PARAMETER, "the user name is too long: 255 bytes is the most");
-		err_detail(e, "parameter", "secrets.username");
-		return e->code;
-	}
+	if (name->len >= sizeof g->username)
+		return err_parameter(e, "secrets.username",
+		    "the user name is too long: 255 bytes is the most");
 	snprintf(g->username, sizeof g->username, "%.*s", (int)name->len, (const char *)name->p);
 	return secret_copy(&g->password, word, e);
 }

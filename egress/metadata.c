@@ -112,10 +112,7 @@ discover_prepare(struct job *j, struct err *e)
 	msg_get_str(&m, s->issuer, sizeof s->issuer);
 	if (msg_end(&m, "issuer", e) != 0)
 		return e->code;
-	if (!http_host(s->issuer, j->host, sizeof j->host) || strpbrk(s->issuer, "?# ") != NULL) {
-		err_name(e, ERR_INVALID_PARAMETER, "an issuer is a plain https URL");
-		err_detail(e, "parameter", "issuer");
-		return e->code;
-	}
+	if (!http_host(s->issuer, j->host, sizeof j->host) || strpbrk(s->issuer, "?# ") != NULL)
+		return err_parameter(e, "issuer", "an issuer is a plain https URL");
 	return 0;
 }

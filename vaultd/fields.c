@@ -24,9 +24,7 @@
 static int
 invalid(struct err *e, const char *name, const char *what)
 {
-	err_name(e, ERR_INVALID_PARAMETER, "parameter '%.60s' %s", name, what);
-	err_detail(e, "parameter", "%s", name);
-	return e->code;
+	return err_parameter(e, name, "parameter '%.60s' %s", name, what);
 }
 
 static size_t
@@ -278,10 +276,8 @@ unknown(const struct field *f, const char *name, struct err *e)
 	for (; f->name != NULL && n < sizeof known / sizeof *known; f++)
 		known[n++] = f->name;
 	suggest_text(name, known, n, close);
-	err_name(e, ERR_INVALID_PARAMETER, "parameter '%.60s' is not one of this method's%s", name,
+	return err_parameter(e, name, "parameter '%.60s' is not one of this method's%s", name,
 	    close);
-	err_detail(e, "parameter", "%s", name);
-	return e->code;
 }
 
 static int

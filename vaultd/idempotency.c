@@ -82,11 +82,9 @@ idempotency_find(struct request *r, struct idempotency *i, struct err *e)
 	i->generation = EXPECT_ABSENT;
 	if (i->key == NULL)
 		return 0;
-	if (*i->key == '\0') {
-		err_name(e, ERR_INVALID_PARAMETER, "an idempotency key is not empty");
-		err_detail(e, "parameter", "idempotency_key");
-		return e->code;
-	}
+	if (*i->key == '\0')
+		return err_parameter(e, "idempotency_key",
+		    "an idempotency key is not empty");
 	id = id_of(r, i->key);
 	if (load(r->vault, &id, &i->made, &i->generation, e) == V_NOT_FOUND) {
 		err_clear(e);

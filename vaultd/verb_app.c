@@ -118,14 +118,6 @@ app_check_revision(const struct app_args *a, struct err *e)
 	    (long long)a->revision);
 }
 
-int
-app_invalid(struct err *e, const char *parameter, const char *text)
-{
-	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
-	err_detail(e, "parameter", "%s", parameter);
-	return e->code;
-}
-
 /* ---- Add */
 
 static const struct field add_fields[] = {
@@ -171,9 +163,10 @@ app_fill_scopes(struct app_args *a, struct err *e)
 {
 	for (size_t i = 0; i < a->scopes.n; i++) {
 		if (!scope_valid(a->scopes.v[i]))
-			return app_invalid(e, "scopes", "a scope must not be empty or hold spaces");
+			return err_parameter(e, "scopes",
+			    "a scope must not be empty or hold spaces");
 		if (!scope_add(a->a.scope, sizeof a->a.scope, a->scopes.v[i]))
-			return app_invalid(e, "scopes", "the scopes are too many");
+			return err_parameter(e, "scopes", "the scopes are too many");
 	}
 	return 0;
 }
@@ -208,10 +201,11 @@ fill_redirect(struct request *r, struct app_args *a, const struct connector *k, 
 		snprintf(a->a.redirect_uri, sizeof a->a.redirect_uri, "%s/%s",
 		    r->vault->conf.redirect_base, id);
 	if (!is_redirect(a->a.redirect_uri))
-		return app_invalid(e, "redirect_uri",
+		return err_parameter(e, "redirect_uri",
 		    "a redirect URI is https, or http on a loopback address");
 	if (k->redirect_https_only && strncmp(a->a.redirect_uri, "https://", 8) != 0)
-		return app_invalid(e, "redirect_uri", "this provider takes https redirect URIs alone: "
+		return err_parameter(e, "redirect_uri",
+		    "this provider takes https redirect URIs alone: "
 		    "name one of yours, and paste the address at which the browser ends");
 	return 0;
 }
@@ -249,9 +243,11 @@ add_run(struct request *r, struct err *e)
 	if (app_fill_scopes(a, e) != 0 || fill_redirect(r, a, k, e) != 0)
 		return e->code;
 	if (a->certificate_days < 0 || a->certificate_days > 3650)
-		return app_invalid(e, "certificate_days", "a certificate is for 1 to 3650 days");
+		return err_parameter(e, "certificate_days",
+		    "a certificate is for 1 to 3650 days");
 	if (app->rotate_by != 0 && app->rotate_by <= app->created)
-		return app_invalid(e, "rotate_by", "the day by which the secret must be replaced is over");
+		return err_parameter(e, "rotate_by",
+		    "the day by which the secret must be replaced is over");
 	a->generation = EXPECT_ABSENT;
 	changes_put(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ app->name, strlen(app->name) }, EXPECT_ABSENT,

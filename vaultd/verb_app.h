@@ -36,8 +36,6 @@ json_t *app_json(struct request *r, const struct app *a, uint64_t generation);
 /* ERR_CONFLICT when it was changed since args->revision. */
 int app_check_revision(const struct app_args *a, struct err *e);
 int app_fill_scopes(struct app_args *a, struct err *e);
-/* ERR_INVALID_PARAMETER. */
-int app_invalid(struct err *e, const char *parameter, const char *text);
 
 /*
  * Has egress seal args->client_secret for args->a, and puts app and wrap into r->changes. OLD: what

@@ -187,9 +187,9 @@ set_certificate_run(struct request *r, struct err *e)
 	struct sealed old = { app->id, app->version, buf_slice(&app->blob), { 0 } };
 
 	if (app->key_kind == 0)
-		return app_invalid(e, "app", "a certificate is for an app with a key");
+		return err_parameter(e, "app", "a certificate is for an app with a key");
 	if (a->certificate[0] == '\0')
-		return app_invalid(e, "certificate", "there is no certificate in it");
+		return err_parameter(e, "certificate", "there is no certificate in it");
 	if (object_wrap(r->vault, &app->id, PURPOSE_GRANT, &a->wrap, e) != 0)
 		return e->code;
 	old.wrap = buf_slice(&a->wrap);

@@ -289,7 +289,7 @@ take_note(char *to, size_t cap, const char *text, const char *parameter, struct 
 	if (text == NULL)
 		return 0;
 	if (*text == '\0')
-		return app_invalid(e, parameter, "an OAuth app has an owner and a purpose");
+		return err_parameter(e, parameter, "an OAuth app has an owner and a purpose");
 	snprintf(to, cap, "%s", text);
 	return 0;
 }

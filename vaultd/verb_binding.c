@@ -112,14 +112,6 @@ reply(struct request *r)
 
 /* ---- what a binding shall be */
 
-static int
-invalid(struct err *e, const char *parameter, const char *text)
-{
-	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
-	err_detail(e, "parameter", "%s", parameter);
-	return e->code;
-}
-
 /*
  * Who gives a program a connection must be allowed to use it himself. What the call is about stays
  * the binding: looking up the connection must not change that.
@@ -162,12 +154,10 @@ take_connection(struct request *r, struct err *e)
 		return e->code;
 	if (a->b.connector[0] == '\0')
 		snprintf(a->b.connector, sizeof a->b.connector, "%s", a->t.c.connector);
-	if (strcmp(a->b.connector, a->t.c.connector) != 0) {
-		err_name(e, ERR_INVALID_PARAMETER, "%s is for connector '%s', and '%s' is one of '%s'",
+	if (strcmp(a->b.connector, a->t.c.connector) != 0)
+		return err_parameter(e, "connection",
+		    "%s is for connector '%s', and '%s' is one of '%s'",
 		    a->asked, a->b.connector, a->t.c.name, a->t.c.connector);
-		err_detail(e, "parameter", "connection");
-		return e->code;
-	}
 	a->b.connection = a->t.c.id;
 	return 0;
 }
@@ -183,7 +173,8 @@ take_rest(struct binding_args *a, struct err *e)
 		snprintf(a->b.description, sizeof a->b.description, "%s", a->description);
 	a->b.updated = wall_seconds();
 	if (a->b.per_user && !id_is_null(&a->b.connection))
-		return invalid(e, "per_user", "a binding of which each user has his own has no "
+		return err_parameter(e, "per_user",
+		    "a binding of which each user has his own has no "
 		    "connection that all share: take one away");
 	return 0;
 }
@@ -248,7 +239,8 @@ create_run(struct request *r, struct err *e)
 	struct binding there;
 
 	if (a->s.f.class != FOLDER_SHARED)
-		return invalid(e, "folder", "bindings lie in shared folders: what is yours alone you "
+		return err_parameter(e, "folder",
+		    "bindings lie in shared folders: what is yours alone you "
 		    "choose with Override");
 	if (binding_find(r->vault, a->consumer, a->name, &there, NULL, e) != V_NOT_FOUND)
 		return taken(a, e);
@@ -261,7 +253,8 @@ create_run(struct request *r, struct err *e)
 	if (take_connection(r, e) != 0 || take_rest(a, e) != 0)
 		return e->code;
 	if (a->b.connector[0] == '\0')
-		return invalid(e, "connector", "a binding without a connection names its connector");
+		return err_parameter(e, "connector",
+		    "a binding without a connection names its connector");
 	r->object_id = a->b.id;
 	r->after = reply;
 	r->conflict = create_conflict;

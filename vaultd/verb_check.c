@@ -125,11 +125,8 @@ report_run(struct request *r, struct err *e)
 	int64_t now = wall_seconds();
 
 	for (const char *p = scope; *p != '\0'; p++)
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~') {
-			err_name(e, ERR_INVALID_PARAMETER, "scopes are visible ASCII");
-			err_detail(e, "parameter", "scope");
-			return e->code;
-		}
+		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+			return err_parameter(e, "scope", "scopes are visible ASCII");
 	/* The same again, from every worker at once, is not news. */
 	if (now - c->gap_time < CHECK_FRESH_S && strcmp(c->gap_scope, scope) == 0) {
 		named_reply(r);

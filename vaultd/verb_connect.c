@@ -79,12 +79,10 @@ begin_object(struct request *r, struct err *e)
 	struct begin_args *a = r->args;
 
 	if (a->auth_type != NULL && (!auth_type_parse(a->auth_type, &a->type) ||
-	    !(auth_type_flags(a->type) & AUTH_NEEDS_USER))) {
-		err_name(e, ERR_INVALID_PARAMETER, "auth_type of a sign-in is oauth2_code or "
+	    !(auth_type_flags(a->type) & AUTH_NEEDS_USER)))
+		return err_parameter(e, "auth_type",
+		    "auth_type of a sign-in is oauth2_code or "
 		    "oauth2_device; of what needs none call Create");
-		err_detail(e, "parameter", "auth_type");
-		return e->code;
-	}
 	r->object.byoa = a->app != NULL;
 	r->object.app = a->app;
 	if (place_object(r, &a->place, NULL, e) != 0)
@@ -129,12 +127,10 @@ fill_redirect(struct request *r, struct begin_args *a, struct err *e)
 		snprintf(a->pending.redirect_uri, cap, "%s", uri);
 		return 0;
 	}
-	if (a->type == AUTH_DEVICE || !any_port(r, a) || a->port < 1024 || a->port > 65535) {
-		err_name(e, ERR_INVALID_PARAMETER, "a port is 1024 to 65535, where any_port says that "
+	if (a->type == AUTH_DEVICE || !any_port(r, a) || a->port < 1024 || a->port > 65535)
+		return err_parameter(e, "port",
+		    "a port is 1024 to 65535, where any_port says that "
 		    "another than the OAuth app's may be used");
-		err_detail(e, "parameter", "port");
-		return e->code;
-	}
 	host_end = uri + 7 + (uri[7] == '[' ? strcspn(uri + 7, "]") + 1 : strcspn(uri + 7, ":/"));
 	path = host_end + strcspn(host_end, "/");
 	if ((size_t)snprintf(a->pending.redirect_uri, cap, "%.*s:%d%s", (int)(host_end - uri), uri,

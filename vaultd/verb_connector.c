@@ -284,12 +284,10 @@ list_run(struct request *r, struct err *e)
 	enum auth_type t = 0;
 	json_t *a;
 
-	if (l->auth_type != NULL && !auth_type_parse(l->auth_type, &t)) {
-		err_name(e, ERR_INVALID_PARAMETER, "there is no authentication type '%.60s'; there are: "
+	if (l->auth_type != NULL && !auth_type_parse(l->auth_type, &t))
+		return err_parameter(e, "auth_type",
+		    "there is no authentication type '%.60s'; there are: "
 		    AUTH_TYPE_WORDS, l->auth_type);
-		err_detail(e, "parameter", "auth_type");
-		return e->code;
-	}
 	a = json_array();
 	for (size_t i = 0; i < r->vault->catalogue.n; i++)
 		if (is_wanted(l, t, &r->vault->catalogue.v[i]))

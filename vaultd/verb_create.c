@@ -164,11 +164,9 @@ create_object(struct request *r, struct err *e)
 {
 	struct create_args *a = r->args;
 
-	if (a->auth_type != NULL && !auth_type_parse(a->auth_type, &a->type)) {
-		err_name(e, ERR_INVALID_PARAMETER, "auth_type is one of: " AUTH_TYPE_WORDS);
-		err_detail(e, "parameter", "auth_type");
-		return e->code;
-	}
+	if (a->auth_type != NULL && !auth_type_parse(a->auth_type, &a->type))
+		return err_parameter(e, "auth_type",
+		    "auth_type is one of: " AUTH_TYPE_WORDS);
 	r->object.byoa = a->app != NULL;
 	r->object.app = a->app;
 	if (place_object(r, &a->place, NULL, e) != 0)
@@ -276,10 +274,8 @@ choose(struct request *r, struct create_args *a, struct err *e)
 	if (!(auth_type_flags(a->type) & AUTH_NEEDS_APP)) {
 		if (a->app == NULL && a->scopes.n == 0)
 			return 0;
-		err_name(e, ERR_INVALID_PARAMETER, "a connection of type %s has neither OAuth app nor "
-		    "scopes", auth_type_name(a->type));
-		err_detail(e, "parameter", "%s", a->app != NULL ? "app" : "scopes");
-		return e->code;
+		return err_parameter(e, a->app != NULL ? "app" : "scopes", "a connection of type %s has "
+		    "neither OAuth app nor scopes", auth_type_name(a->type));
 	}
 	policy_byoa(r->vault->policy, &s, a->place.connector, &byoa);
 	if (app_choose(r, a->place.connector, a->app, &byoa, &a->a, e) != 0)

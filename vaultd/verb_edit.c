@@ -38,14 +38,6 @@ static const struct field edit_fields[] = {
 	{ 0 },
 };
 
-static int
-bad_parameter(struct err *e, const char *name, const char *text)
-{
-	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
-	err_detail(e, "parameter", "%s", name);
-	return e->code;
-}
-
 /* Said again as it is, it is no wish to change it. */
 static int
 check_immutable(const struct edit_args *a, struct err *e)
@@ -90,7 +82,8 @@ set_class(struct edit_args *a, struct err *e)
 			a->n.t.c.account_class = i;
 			return 0;
 		}
-	return bad_parameter(e, "account_class", "account_class is personal, service or unknown");
+	return err_parameter(e, "account_class",
+	    "account_class is personal, service or unknown");
 }
 
 static int

@@ -239,12 +239,10 @@ check_types(struct follow_args *a, struct err *e)
 	for (size_t i = 0; i < a->types.n; i++) {
 		enum notice_type t = notice_type_parse(a->types.v[i]);
 
-		if (t == 0) {
-			err_name(e, ERR_INVALID_PARAMETER, "there is no type of event '%.40s'",
+		if (t == 0)
+			return err_parameter(e, "types",
+			    "there is no type of event '%.40s'",
 			    a->types.v[i]);
-			err_detail(e, "parameter", "types");
-			return e->code;
-		}
 		a->wanted[t] = true;
 	}
 	return 0;

@@ -143,12 +143,10 @@ wanted_parameters(struct request *r, const struct finish_args *a, struct ex_vars
 
 		if (v == NULL)
 			continue;
-		if (strlen(name) >= sizeof ret->v->name || strlen(v) >= sizeof ret->v->value) {
-			err_name(e, ERR_INVALID_PARAMETER, "parameter '%.60s' of the redirect is too long",
+		if (strlen(name) >= sizeof ret->v->name || strlen(v) >= sizeof ret->v->value)
+			return err_parameter(e, "parameters",
+			    "parameter '%.60s' of the redirect is too long",
 			    name);
-			err_detail(e, "parameter", "parameters");
-			return e->code;
-		}
 		strcpy(ret->v[ret->n].name, name);
 		strcpy(ret->v[ret->n++].value, v);
 	}
@@ -236,11 +234,8 @@ finish_run(struct request *r, struct err *e)
 		forget_session(r, a);
 		return e->code;
 	}
-	if (a->code.len == 0) {
-		err_name(e, ERR_INVALID_PARAMETER, "neither code nor error was given");
-		err_detail(e, "parameter", "code");
-		return e->code;
-	}
+	if (a->code.len == 0)
+		return err_parameter(e, "code", "neither code nor error was given");
 	if (wanted_parameters(r, a, &parameters, e) != 0)
 		return e->code;
 	request_defer(r);

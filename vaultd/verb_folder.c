@@ -28,10 +28,8 @@ static const struct field path_fields[] = {
 static int
 bad_path(struct err *e)
 {
-	err_name(e, ERR_INVALID_PARAMETER, "a shared folder's path is shared/NAME or "
+	return err_parameter(e, "path", "a shared folder's path is shared/NAME or "
 	    "shared/PARENT/NAME, each name 1 to 120 bytes without control characters");
-	err_detail(e, "parameter", "path");
-	return e->code;
 }
 
 /* Policy is asked about the folder to be, whether or not its parent exists. */

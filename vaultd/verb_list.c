@@ -57,14 +57,6 @@ static const struct field list_fields[] = {
 /* ---- filters */
 
 static int
-bad(struct err *e, const char *name, const char *text)
-{
-	err_name(e, ERR_INVALID_PARAMETER, "%s", text);
-	err_detail(e, "parameter", "%s", name);
-	return e->code;
-}
-
-static int
 parse_after(const char *text, struct place_in *ret, struct err *e)
 {
 	const char *colon = strchr(text, ':');
@@ -72,10 +64,10 @@ parse_after(const char *text, struct place_in *ret, struct err *e)
 
 	if (colon == NULL || (size_t)(colon - text) != sizeof id - 1 ||
 	    strlen(colon + 1) >= sizeof ret->name)
-		return bad(e, "after", "`after` is `next` of the page before");
+		return err_parameter(e, "after", "`after` is `next` of the page before");
 	snprintf(id, sizeof id, "%s", text);
 	if (!id_parse(id, &ret->folder))
-		return bad(e, "after", "`after` is `next` of the page before");
+		return err_parameter(e, "after", "`after` is `next` of the page before");
 	snprintf(ret->name, sizeof ret->name, "%s", colon + 1);
 	return 0;
 }
@@ -86,18 +78,23 @@ check_filters(struct list *l, const struct list_args *a, struct err *e)
 	enum auth_type type;
 
 	if (a->folder != NULL && a->all)
-		return bad(e, "all", "`folder` is one folder and `all` is every one: say one of them");
+		return err_parameter(e, "all",
+		    "`folder` is one folder and `all` is every one: say one of them");
 	if (a->state != NULL && !conn_state_parse(a->state, &l->state))
-		return bad(e, "state", "no connection has such a state: pending_auth, connected, "
+		return err_parameter(e, "state",
+		    "no connection has such a state: pending_auth, connected, "
 		    "degraded, disconnected, locked and disabled are some");
 	if (a->auth_type != NULL && !auth_type_parse(a->auth_type, &type))
-		return bad(e, "auth_type", "there is no such authentication type: " AUTH_TYPE_WORDS);
+		return err_parameter(e, "auth_type",
+		    "there is no such authentication type: " AUTH_TYPE_WORDS);
 	if (a->byoa == SAID_YES && a->auth_type != NULL &&
 	    !(auth_type_flags(type) & AUTH_NEEDS_APP))
-		return bad(e, "byoa", "`byoa` goes with types that need an OAuth app; this is none");
+		return err_parameter(e, "byoa",
+		    "`byoa` goes with types that need an OAuth app; this is none");
 	if (a->account_class != NULL && strcmp(a->account_class, "personal") != 0 &&
 	    strcmp(a->account_class, "service") != 0 && strcmp(a->account_class, "unknown") != 0)
-		return bad(e, "account_class", "account_class is personal, service or unknown");
+		return err_parameter(e, "account_class",
+		    "account_class is personal, service or unknown");
 	l->max = a->limit == 0 || a->limit > PAGE_MAX ? PAGE_MAX : (size_t)a->limit;
 	l->skipping = a->after != NULL;
 	return a->after != NULL ? parse_after(a->after, &l->after, e) : 0;

@@ -90,9 +90,8 @@ unknown_action(const char *name, struct err *e)
 		n = str_put(all, sizeof all, n, " ");
 		n = str_put(all, sizeof all, n, policy_action_name(a));
 	}
-	err_name(e, ERR_INVALID_PARAMETER, "there is no action '%.60s'; there are:%s", name, all);
-	err_detail(e, "parameter", "action");
-	return e->code;
+	return err_parameter(e, "action",
+	    "there is no action '%.60s'; there are:%s", name, all);
 }
 
 /* Of what there is not policy would say no, and that would lead nowhere. */
@@ -109,19 +108,14 @@ names_are_real(struct request *r, struct explain_args *a, struct err *e)
 		    a->connector);
 	if (k != NULL)
 		a->connector = k->id;		/* not an alias */
-	if (a->auth_type != NULL && !auth_type_parse(a->auth_type, &t)) {
-		err_name(e, ERR_INVALID_PARAMETER, "there is no authentication type '%.60s'",
+	if (a->auth_type != NULL && !auth_type_parse(a->auth_type, &t))
+		return err_parameter(e, "auth_type",
+		    "there is no authentication type '%.60s'",
 		    a->auth_type);
-		err_detail(e, "parameter", "auth_type");
-		return e->code;
-	}
 	if (a->folder != NULL && strcmp(a->folder, "personal") != 0 &&
-	    strncmp(a->folder, "personal/", 9) != 0 && strncmp(a->folder, "shared/", 7) != 0) {
-		err_name(e, ERR_INVALID_PARAMETER, "a folder is personal, personal/USER or "
+	    strncmp(a->folder, "personal/", 9) != 0 && strncmp(a->folder, "shared/", 7) != 0)
+		return err_parameter(e, "folder", "a folder is personal, personal/USER or "
 		    "shared/NAME");
-		err_detail(e, "parameter", "folder");
-		return e->code;
-	}
 	return a->app == NULL ? 0 : object_find_app(r->vault, a->app, &app, NULL, e);
 }
 
@@ -138,11 +132,9 @@ explain_run(struct request *r, struct err *e)
 		return unknown_action(a->action, e);
 	if (names_are_real(r, a, e) != 0)
 		return e->code;
-	if (a->folder == NULL && strncmp(a->action, "folder.", 7) == 0) {
-		err_name(e, ERR_INVALID_PARAMETER, "say which folder: the answer depends on it");
-		err_detail(e, "parameter", "folder");
-		return e->code;
-	}
+	if (a->folder == NULL && strncmp(a->action, "folder.", 7) == 0)
+		return err_parameter(e, "folder",
+		    "say which folder: the answer depends on it");
 	if (a->folder == NULL && strncmp(a->action, "conn.", 5) == 0)
 		a->folder = "personal";
 	if (a->folder != NULL && strncmp(a->folder, "shared/", 7) == 0) {

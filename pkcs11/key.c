@@ -223,7 +223,7 @@ pair_destroy_one(struct hsm *h, const char *arg, FILE *out, struct err *e)
 		return e->code;
 	rc = pair_find(&h->module, &p, &key, e);
 	if (rc == 0)
-		rc = pair_destroy(&h->module, key, e);
+		rc = pair_destroy(&h->module, &p, key, e);
 	if (rc != 0 && rc != V_NOT_FOUND)
 		return rc;
 	if (pairfile_remove(h->conf.state_dir, p.id, e) != 0)

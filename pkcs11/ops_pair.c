@@ -107,7 +107,7 @@ check_quota(const struct hsm *h, const struct id *record, struct err *e)
 	return 0;
 }
 
-/* An object without a file: what is left of an attempt that failed. Nobody has used it. */
+/* Ours without a file is what is left of an attempt that failed: nobody has used it. */
 static int
 clear_left(struct hsm *h, const struct pair_file *p, struct err *e)
 {
@@ -118,10 +118,10 @@ clear_left(struct hsm *h, const struct pair_file *p, struct err *e)
 	for (int kind = PAIR_RSA; kind <= PAIR_EC; kind++) {
 		either.public.kind = kind;
 		rc = pair_find(&h->module, &either, &key, e);
-		if (rc == 0)
-			rc = pair_destroy(&h->module, key, e);
-		if (rc != 0 && rc != V_NOT_FOUND)
-			return rc;
+		if (rc == V_NOT_FOUND)
+			continue;
+		if (rc != 0 || pair_destroy(&h->module, &either, key, e) != 0)
+			return e->code;
 	}
 	return 0;
 }
@@ -201,7 +201,7 @@ destroy(struct hsm *h, const struct pair_file *p, struct err *e)
 		int rc = pair_find(&h->module, p, &key, e);
 
 		if (rc == 0)
-			rc = pair_destroy(&h->module, key, e);
+			rc = pair_destroy(&h->module, p, key, e);
 		if (rc == 0)
 			return 0;
 		if (hsm_suspect(h, e->text, e) != 0)

@@ -49,11 +49,30 @@ pair_find(struct module *m, const struct pair_file *p, CK_OBJECT_HANDLE *ret, st
 	return object_find(m, CKO_PRIVATE_KEY, type_of(p), p->id, ret, e);
 }
 
-int
-pair_destroy(struct module *m, CK_OBJECT_HANDLE key, struct err *e)
+/* Whoever has the PIN may give a key of his the same CKA_ID. */
+static int
+check_label(struct module *m, const struct pair_file *p, CK_OBJECT_HANDLE key, struct err *e)
 {
-	CK_RV rv = module_call(m, init_ms, C_DestroyObject, m->session, key);
+	char ours[80], theirs[80];
+	CK_ULONG n = pairkey_label(p, ours, sizeof ours), len = sizeof theirs;
+	CK_RV rv = object_get(m, key, CKA_LABEL, theirs, &len);
 
+	if (rv == CKR_OK && len == n && memcmp(ours, theirs, n) == 0)
+		return 0;
+	if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL && rv != CKR_ATTRIBUTE_TYPE_INVALID)
+		return module_err(e, rv, "C_GetAttributeValue");
+	return err_set(e, V_NOT_FOUND, "the token's key with ID %s is not labelled %s: it is not the "
+	    "vault's", p->id, ours);
+}
+
+int
+pair_destroy(struct module *m, const struct pair_file *p, CK_OBJECT_HANDLE key, struct err *e)
+{
+	CK_RV rv;
+
+	if (check_label(m, p, key, e) != 0)
+		return e->code;
+	rv = module_call(m, init_ms, C_DestroyObject, m->session, key);
 	return rv == CKR_OK ? 0 : module_err(e, rv, "C_DestroyObject");
 }
 

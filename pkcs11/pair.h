@@ -27,7 +27,9 @@ int pair_generate(struct module *m, struct pair_file *p, bool allow_weak, struct
 int pair_import(struct module *m, struct pair_file *p, struct slice pem, bool allow_weak,
     struct err *e);
 
-int pair_destroy(struct module *m, CK_OBJECT_HANDLE key, struct err *e);
+/* KEY, which pair_find() found. V_NOT_FOUND: its label is not P's, so it is another's, and stays. */
+int pair_destroy(struct module *m, const struct pair_file *p, CK_OBJECT_HANDLE key,
+    struct err *e);
 
 /*
  * Signs MESSAGE, hashing it first, by the way that the token has. RSA as it is, ECDSA as

@@ -2,6 +2,7 @@
 # Key pairs of connections on the lines of vault-hsm: who may ask, what a key signs, what it
 # refuses to sign, what becomes of it when the token fails.
 
+bats_require_minimum_version 1.5.0
 . "$BATS_TEST_DIRNAME/lib/hsm.sh"
 NODE=$BATS_TEST_DIRNAME/idp/node_modules/.bin/node
 ISS=https://as.example.test
@@ -114,6 +115,7 @@ tbs13() { printf '%64s%s\0%s' '' "${1:-TLS 1.3, client CertificateVerify}" 01234
 	run p11 -O
 	[ "$(grep -c 'Access: *sensitive$' <<<"$output")" -eq 3 ]
 	d=$(openssl rsa -in "$D/rsa.pem" -noout -text | sed -n '/privateExponent/,/prime1/p' | tr -dc '0-9a-f' | cut -c 40-80)
+	[ -n "$d" ]
 	not grep -rq "$d" "$D/state" "$D/log"
 }
 
@@ -228,6 +230,18 @@ tbs13() { printf '%64s%s\0%s' '' "${1:-TLS 1.3, client CertificateVerify}" 01234
 	await READY
 	refused jwt $id ES256 client-1 client-1 $ISS
 	[[ $output == *"not the one that was made"* ]]
+	# What is not ours is not destroyed with ours, nor cleared away for a new one.
+	"$TOOL" destroy "$G" $R1 $id
+	[ ! -e "$D/state/pair-$id" ]
+	[ "$(privates)" -eq 1 ]
+	export PAIR_ID=$id
+	refused assertion ec
+	[[ $output == *"not the vault's"* ]]
+	[ "$(privates)" -eq 1 ]
+	p11 --delete-object --type privkey --id "$(hex $id)" >/dev/null
+	again
+	await READY
+	[ "$(assertion ec)" = $id ]
 }
 
 @test "the token fails while a key is made: nothing is left, and the vault goes on" {

@@ -40,6 +40,8 @@ pair(struct keyline *k, int argc, char **argv, struct err *e)
 	if (!pair_kind_parse(argv[1], &q.kind) || !pair_use_parse(argv[2], &q.use))
 		return err_set(e, V_INVALID, "usage: KIND is rsa or ec, USE assertion or tls");
 	pair_id_new(q.id);
+	if (getenv("PAIR_ID") != NULL)		/* one that the token may know already */
+		snprintf(q.id, sizeof q.id, "%s", getenv("PAIR_ID"));
 	snprintf(q.rule.iss, sizeof q.rule.iss, "%s", argv[3]);
 	snprintf(q.rule.sub, sizeof q.rule.sub, "%s", argv[4]);
 	q.rule.naud = *argv[5] != '\0';

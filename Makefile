@@ -189,11 +189,13 @@ check:		## everything that must hold: both compilers, lint, unit tests, scenario
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3
 	@BUILD=$(BUILD) tests/crash.sh 50
 	@BUILD=$(BUILD) tests/steps.sh 1 0 4
+	@$(MAKE) --no-print-directory $(BUILD)/bench/load && BUILD=$(BUILD) tests/herd.sh 300
 	@$(call demo,$(BUILD))
 check-long: check	## and what takes long: 500 crash cycles, sanitizers, a real systemd
 	@BUILD=$(BUILD) tests/crash.sh 500
 	@BUILD=$(BUILD) tests/steps.sh
 	@BUILD=$(BUILD) tests/steps.sh 20 10000
+	@BUILD=$(BUILD) tests/herd.sh 100000
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=60
 	@BUILD=$(BUILD) tests/bed/boot-vault.sh

@@ -4,6 +4,7 @@
  *
  *	load -s SOCKET -m vault|echo|redis [-c CONNECTIONS] [-t SECONDS] [-k KEYS] [-1]
  *	load -s SOCKET -m fill -k KEYS -v BYTES		makes connections b0 .. bN at vaultd
+ *	load -s SOCKET -m fill -n FROM -k TO -j CALL	sends CALL for each, its number for each @
  *
  * Prints requests per second, p50 and p99 in microseconds. -1: a connection per request.
  */
@@ -39,7 +40,8 @@ static struct {
 	int			clients, keys, value, next, epoll;
 	double			seconds;
 	bool			once;
-	uint64_t		seed, count, errors;
+	const char		*call;
+	uint64_t		seed, count, errors, from;
 	uint32_t		histogram[4096];
 } g = { .clients = 1, .keys = 1, .value = 1400, .seconds = 2, .seed = 88172645463325252u };
 
@@ -99,6 +101,21 @@ connect_client(struct client *c)
 	c->len = 0;
 }
 
+/* The call of -j with N in the places of @. */
+static size_t
+numbered(char *out, size_t cap, int n)
+{
+	size_t at = 0;
+
+	for (const char *s = g.call; *s != '\0' && at + 16 < cap; s++)
+		if (*s == '@')
+			at += (size_t)snprintf(out + at, cap - at, "%07d", n);
+		else
+			out[at++] = *s;
+	out[at++] = '\0';
+	return at;
+}
+
 static size_t
 request(char *out, size_t cap)
 {
@@ -108,6 +125,8 @@ request(char *out, size_t cap)
 	case REDIS:
 		return (size_t)snprintf(out, cap, "*2\r\n$3\r\nGET\r\n$8\r\nb%07u\r\n", key);
 	case FILL:
+		if (g.call != NULL)
+			return numbered(out, cap, g.next++);
 		return 1 + (size_t)snprintf(out, cap, "{\"method\":\"vaultd.Connections.Create\","
 		    "\"parameters\":{\"connector\":\"bench\",\"auth_type\":\"pat\",\"name\":\"b%07d\",\"secrets\":{\"token\":\"%0*d\"}}}",
 		    g.next++, g.value, 7);
@@ -182,7 +201,7 @@ next(struct client *c)
 static bool
 finished(uint64_t end)
 {
-	return g.mode == FILL ? g.count >= (uint64_t)g.keys : now_ns() >= end;
+	return g.mode == FILL ? g.count + g.from >= (uint64_t)g.keys : now_ns() >= end;
 }
 
 static void
@@ -224,7 +243,7 @@ main(int argc, char **argv)
 	int o;
 
 	g.sa.sun_family = AF_UNIX;
-	while ((o = getopt(argc, argv, "s:m:c:t:k:v:1")) != -1)
+	while ((o = getopt(argc, argv, "s:m:c:t:k:v:n:j:1")) != -1)
 		switch (o) {
 		case 's':
 			snprintf(g.sa.sun_path, sizeof g.sa.sun_path, "%s", optarg);
@@ -246,6 +265,12 @@ main(int argc, char **argv)
 		case 'v':
 			g.value = atoi(optarg);
 			break;
+		case 'n':
+			g.next = atoi(optarg);
+			break;
+		case 'j':
+			g.call = optarg;
+			break;
 		case '1':
 			g.once = true;
 			break;
@@ -256,6 +281,7 @@ main(int argc, char **argv)
 		rl.rlim_cur = rl.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &rl);
 	}
+	g.from = (uint64_t)g.next;
 	g.epoll = epoll_create1(0);
 	all = calloc((size_t)g.clients, sizeof *all);
 	for (int i = 0; i < g.clients; i++)

@@ -161,6 +161,21 @@ id_is_null(const struct id *id)
 	return id_equal(id, &null);
 }
 
+struct slice
+id_key(const struct id *id)
+{
+	return (struct slice){ id->b, sizeof id->b };
+}
+
+bool
+id_behind(struct slice s, size_t at, struct id *ret)
+{
+	if (s.len != at + sizeof ret->b)
+		return false;
+	memcpy(ret->b, (const unsigned char *)s.p + at, sizeof ret->b);
+	return true;
+}
+
 void
 id_text(const struct id *id, char out[ID_TEXT])
 {

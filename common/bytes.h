@@ -52,6 +52,10 @@ struct id { unsigned char b[16]; };
 
 struct id id_new(void);
 bool id_is_null(const struct id *id);
+/* Its bytes, borrowed. */
+struct slice id_key(const struct id *id);
+/* The id that follows AT bytes of S and ends it; FALSE: there is none. */
+bool id_behind(struct slice s, size_t at, struct id *ret);
 
 static inline bool
 id_equal(const struct id *a, const struct id *b)

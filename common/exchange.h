@@ -64,6 +64,13 @@ struct sealed {
 	struct slice	wrap;
 };
 
+/* Borrowed from BLOB and WRAP. */
+static inline struct sealed
+sealed_of(const struct id *record, uint64_t version, const struct buf *blob, const struct buf *wrap)
+{
+	return (struct sealed){ *record, version, buf_slice(blob), buf_slice(wrap) };
+}
+
 /*
  * HELLO opens every line. A line with a newer epoch (vaultd counts its starts) closes
  * the older ones unread; an older one is refused.

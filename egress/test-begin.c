@@ -52,8 +52,7 @@ next_of(const struct seal_app *first, const struct seal_app_result *res)
 {
 	struct seal_app q = { .app = first->app, .version = first->version + 1 };
 
-	q.old = (struct sealed){ first->app, first->version, buf_slice(&res->blob),
-		buf_slice(&res->wrap) };
+	q.old = sealed_of(&first->app, first->version, &res->blob, &res->wrap);
 	return q;
 }
 

@@ -20,9 +20,9 @@ stored_done(struct stored *s)
 }
 
 static struct sealed
-sealed_of(const struct stored *s)
+sealed_stored(const struct stored *s)
 {
-	return (struct sealed){ s->record, s->version, buf_slice(&s->blob), buf_slice(&s->wrap) };
+	return sealed_of(&s->record, s->version, &s->blob, &s->wrap);
 }
 
 static void
@@ -123,8 +123,8 @@ prepare(struct asked *a, enum exchange_kind kind)
 		store_grant(&a->secret, "127.0.0.1");
 	a->q = (struct exchange){ .kind = kind, .attempt = id_new(), .connection = id_new(),
 		.grant_version = 7, .release_version = 3, .scope = "files" };
-	a->q.app = sealed_of(&a->app);
-	a->q.secret = sealed_of(&a->secret);
+	a->q.app = sealed_stored(&a->app);
+	a->q.secret = sealed_stored(&a->secret);
 	if (kind == EX_CODE)
 		T_EQ(secret_set(&a->q.code, "the-code", 8, &e), 0);
 }
@@ -522,7 +522,7 @@ TEST(app_and_grant_of_different_hosts_are_not_used_together)
 	prepare(&a, EX_REFRESH);
 	stored_done(&a.app);
 	store_app(&a.app, "evil.example");
-	a.q.app = sealed_of(&a.app);
+	a.q.app = sealed_stored(&a.app);
 	send_it(&a);
 	T_EQ(a.job->err.id, ERR_RECORD_CORRUPT);
 	T_HAS(a.job->err.text, "different destinations");
@@ -544,7 +544,7 @@ TEST(a_blob_of_another_record_or_version_does_not_open)
 	a.q.secret = a.q.app;		/* the app in the grant's place */
 	send_it(&a);
 	T_EQ(a.job->rc, V_CORRUPT);
-	a.q.secret = sealed_of(&a.secret);
+	a.q.secret = sealed_stored(&a.secret);
 	a.q.app = a.q.secret;
 	send_it(&a);
 	T_EQ(a.job->rc, V_CORRUPT);

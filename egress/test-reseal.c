@@ -26,9 +26,9 @@ given_done(struct given *g)
 }
 
 static struct sealed
-sealed_of(const struct given *g)
+sealed_stored(const struct given *g)
 {
-	return (struct sealed){ g->record, 7, buf_slice(&g->blob), buf_slice(&g->wrap) };
+	return sealed_of(&g->record, 7, &g->blob, &g->wrap);
 }
 
 static struct job *
@@ -62,8 +62,8 @@ TEST(row_37_tokens_are_sealed_again_for_another_connection_under_keys_of_its_own
 	q.connection = id_new();
 	seal(&rig, PURPOSE_GRANT, "where it goes, and what buys", &grant);
 	seal(&rig, PURPOSE_RELEASE, "what is bought", &token);
-	q.grant = sealed_of(&grant);
-	q.release = sealed_of(&token);
+	q.grant = sealed_stored(&grant);
+	q.release = sealed_stored(&token);
 	j = ask(&rig, &q);
 	rig_result(j, NULL, &res);
 	opens_to(&rig, PURPOSE_GRANT, &q.connection, 3, &res.grant_blob, &res.grant_wrap,
@@ -86,7 +86,7 @@ TEST(a_refresh_token_that_stays_is_not_sealed_again)
 	token.record = id_new();
 	q.connection = id_new();
 	seal(&rig, PURPOSE_RELEASE, "what is bought", &token);
-	q.release = sealed_of(&token);
+	q.release = sealed_stored(&token);
 	j = ask(&rig, &q);
 	rig_result(j, NULL, &res);
 	T_EQ(res.grant_blob.len, 0);
@@ -106,7 +106,7 @@ TEST(purpose_record_and_version_are_held_to)
 	grant.record = id_new();
 	q.connection = id_new();
 	seal(&rig, PURPOSE_GRANT, "what buys", &grant);
-	q.release = sealed_of(&grant);
+	q.release = sealed_stored(&grant);
 	j = ask(&rig, &q);
 	T_NE(j->rc, 0);
 	T_EQ(j->err.id, ERR_HSM_REFUSED);

@@ -17,9 +17,9 @@ struct stored {
 };
 
 static struct sealed
-sealed_of(const struct stored *s)
+sealed_stored(const struct stored *s)
 {
-	return (struct sealed){ s->record, 1, buf_slice(&s->blob), buf_slice(&s->wrap) };
+	return sealed_of(&s->record, 1, &s->blob, &s->wrap);
 }
 
 static void
@@ -99,10 +99,10 @@ revoke_it(const char *more, bool refresh, const char *first, const char *second,
 
 	catalogue_of(more);
 	store_tokens(&app, &grant, &release, refresh);
-	q.app = sealed_of(&app);
+	q.app = sealed_stored(&app);
 	if (refresh)
-		q.grant = sealed_of(&grant);
-	q.release = sealed_of(&release);
+		q.grant = sealed_stored(&grant);
+	q.release = sealed_stored(&release);
 	revoke_put(&m, &q);
 	if (first != NULL)
 		rig_serve_two(&rig, first, second);
@@ -240,8 +240,8 @@ refresh_it(const char *more, const struct ex_vars *vars, char *text, size_t cap)
 	T_EQ(grant_secret_put(&g, &grant, &e), 0);
 	seal(&sa, PURPOSE_GRANT, &app);
 	seal(&sg, PURPOSE_GRANT, &grant);
-	q.app = sealed_of(&sa);
-	q.secret = sealed_of(&sg);
+	q.app = sealed_stored(&sa);
+	q.secret = sealed_stored(&sg);
 	exchange_put(&m, &q);
 	rig_serve(&rig, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 21\r\n\r\n"
 	    "{\"access_token\":\"at\"}");

@@ -413,7 +413,7 @@ static inline void
 rig_open(struct rig *r, enum purpose p, const struct id *record, uint64_t version,
     const struct buf *blob, const struct buf *wrap, struct secret *ret)
 {
-	struct sealed s = { *record, version, buf_slice(blob), buf_slice(wrap) };
+	struct sealed s = sealed_of(record, version, blob, wrap);
 	struct err e = { 0 };
 
 	T_DO(keys_open(&r->x, p, &s, ret, &e), e);

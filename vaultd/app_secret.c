@@ -18,12 +18,6 @@
 #define REARM_APART_MS	100	/* of these */
 #define REARM_TURN_MS	2000
 
-static struct slice
-id_key(const struct id *id)
-{
-	return (struct slice){ id->b, sizeof id->b };
-}
-
 uint64_t
 app_next_version(const struct app *a)
 {
@@ -211,9 +205,8 @@ rearm_one(void *arg, struct slice key, struct slice value, uint64_t generation)
 
 	(void)value;
 	(void)generation;
-	if (key.len != 32)
+	if (!id_behind(key, sizeof id.b, &id))
 		return true;
-	memcpy(id.b, (const unsigned char *)key.p + 16, sizeof id.b);
 	if (r->n == REARM_AT_ONCE) {
 		r->next = id;
 		return false;
@@ -310,26 +303,8 @@ app_due(struct vault *v, const struct id *app)
 
 /* ---- uses */
 
-struct count { size_t n, max; };
-
-static bool
-count_one(void *arg, struct slice key, struct slice value, uint64_t generation)
-{
-	struct count *n = arg;
-
-	(void)key;
-	(void)value;
-	(void)generation;
-	return ++n->n < n->max;
-}
-
 size_t
 app_count_uses(struct vault *v, const struct id *app, size_t max)
 {
-	static const struct slice start = { "", 0 };
-	struct count n = { 0, max };
-	struct err e;
-
-	store_walk(v->store, TABLE_CONNECTION_BY_APP, id_key(app), start, count_one, &n, &e);
-	return n.n;
+	return store_count(v->store, TABLE_CONNECTION_BY_APP, id_key(app), max);
 }

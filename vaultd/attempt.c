@@ -27,7 +27,7 @@ static void commit(struct attempt *a);
 static struct slice
 attempt_key(const struct attempt *a)
 {
-	return (struct slice){ a->intent.attempt.b, sizeof a->intent.attempt.b };
+	return id_key(&a->intent.attempt);
 }
 
 struct attempt *

@@ -11,12 +11,6 @@
 #include "common/role.h"
 #include "vaultd/objects.h"
 
-static struct slice
-id_key(const struct id *id)
-{
-	return (struct slice){ id->b, sizeof id->b };
-}
-
 /* ---- keys */
 
 /* "consumer/name"; neither has a slash. */
@@ -83,9 +77,8 @@ find(struct vault *v, struct slice key, struct binding *ret, uint64_t *ret_gener
 
 	if (rc != 0)
 		return rc;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return err_name(e, ERR_RECORD_CORRUPT, "the index of bindings is damaged");
-	memcpy(id.b, value.p, sizeof id.b);
 	if (binding_get(v, &id, ret, ret_generation, e) != 0)
 		return e->code;
 	is = key_of(ret, mine);
@@ -184,9 +177,8 @@ remove_own(void *arg, struct slice key, struct slice value, uint64_t generation)
 	struct err e;
 
 	(void)key;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return true;
-	memcpy(id.b, value.p, sizeof id.b);
 	if (binding_get(r->v, &id, &b, &generation, &e) == 0 && !id_is_null(&b.of))
 		remove_one(r->c, &b, generation);
 	return true;
@@ -229,9 +221,8 @@ each_link(void *arg, struct slice key, struct slice value, uint64_t generation)
 	struct err e;
 
 	(void)value;
-	if (key.len != 32)
+	if (!id_behind(key, sizeof id.b, &id))
 		return true;
-	memcpy(id.b, (const unsigned char *)key.p + 16, sizeof id.b);
 	if (binding_get(x->v, &id, &b, &generation, &e) != 0)
 		return true;
 	return x->each(x->arg, &b, generation);
@@ -249,28 +240,10 @@ binding_each_of(struct vault *v, const struct id *to,
 	    e);
 }
 
-struct count { size_t n, max; };
-
-static bool
-count_one(void *arg, struct slice key, struct slice value, uint64_t generation)
-{
-	struct count *n = arg;
-
-	(void)key;
-	(void)value;
-	(void)generation;
-	return ++n->n < n->max;
-}
-
 size_t
 binding_count_of(struct vault *v, const struct id *to, size_t max)
 {
-	static const struct slice start = { "", 0 };
-	struct count n = { 0, max };
-	struct err e;
-
-	store_walk(v->store, TABLE_BINDING_BY_CONNECTION, id_key(to), start, count_one, &n, &e);
-	return n.n;
+	return store_count(v->store, TABLE_BINDING_BY_CONNECTION, id_key(to), max);
 }
 
 struct unlink {

@@ -254,8 +254,8 @@ ask(struct checks *k, struct err *e)
 	    object_wrap(v, &app.id, PURPOSE_GRANT, &aw, e) != 0))
 		return e->code;
 	if (!id_is_null(&c.app))
-		q.app = (struct sealed){ app.id, app.version, buf_slice(&app.blob), buf_slice(&aw) };
-	q.release = (struct sealed){ c.id, rel.version, buf_slice(&rel.blob), buf_slice(&rw) };
+		q.app = sealed_of(&app.id, app.version, &app.blob, &aw);
+	q.release = sealed_of(&c.id, rel.version, &rel.blob, &rw);
 	snprintf(q.connector, sizeof q.connector, "%s", c.connector);
 	q.version = c.connector_version;
 	q.auth_type = c.auth_type;
@@ -284,7 +284,7 @@ token_lives(struct vault *v, const struct id *id)
 	struct release_view view;
 	struct err e;
 
-	return store_get(v->store, TABLE_RELEASE, (struct slice){ id->b, sizeof id->b }, &in, NULL,
+	return store_get(v->store, TABLE_RELEASE, id_key(id), &in, NULL,
 	    &e) == 0 && release_view(in, &view) &&
 	    (view.expires == 0 || view.expires > wall_seconds());
 }

@@ -139,10 +139,8 @@ connect_load(struct attempt *a, const struct pending *p, struct err *e)
 	a->intent.pending = p->id;
 	a->intent.grant_version = a->ex.grant_version = g.version + 1;
 	a->intent.release_version = a->ex.release_version = r.version + 1;
-	a->ex.app = (struct sealed){ app.id, app.version, buf_slice(&a->app_blob),
-		buf_slice(&a->app_wrap) };
-	a->ex.secret = (struct sealed){ p->id, 1, buf_slice(&a->secret_blob),
-		buf_slice(&a->secret_wrap) };
+	a->ex.app = sealed_of(&app.id, app.version, &a->app_blob, &a->app_wrap);
+	a->ex.secret = sealed_of(&p->id, 1, &a->secret_blob, &a->secret_wrap);
 	snprintf(a->ex.scope, sizeof a->ex.scope, "%s", p->scope);
 	return 0;
 }

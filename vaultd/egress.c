@@ -57,7 +57,7 @@ drop_committed(struct egress *x, struct slice body)
 		struct err e;
 
 		if (m.failed || store_get(x->vault->store, TABLE_INTENT,
-			(struct slice){ id.b, sizeof id.b }, &value, NULL, &e) != V_NOT_FOUND)
+			id_key(&id), &value, NULL, &e) != V_NOT_FOUND)
 			continue;
 		msg_put_id(&q, &id);
 		egress_call(x, EGRESS_DROP, &q, EGRESS_SHORT_MS, forgotten, NULL);

@@ -60,9 +60,8 @@ each_other(void *arg, struct slice key, struct slice value, uint64_t generation)
 
 	(void)value;
 	(void)generation;
-	if (key.len != 32)
+	if (!id_behind(key, sizeof id.b, &id))
 		return true;
-	memcpy(id.b, (const unsigned char *)key.p + 16, sizeof id.b);
 	o->n++;
 	if (o->accounts)
 		look_at(o, &id);

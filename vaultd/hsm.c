@@ -98,7 +98,7 @@ put_meta_key(struct hsm *h, struct changes *c, const struct buf *wrap, struct er
 	struct vault *v = h->vault;
 
 	changes_put(c, TABLE_META, (struct slice){ "vault", 5 }, EXPECT_ANY,
-	    (struct slice){ v->id.b, sizeof v->id.b });
+	    id_key(&v->id));
 	object_put_wrap(v, c, &v->id, PURPOSE_RELEASE, buf_slice(wrap), e);
 }
 
@@ -139,26 +139,14 @@ key_unwrapped(void *arg, int rc, struct slice body, struct err *e)
 }
 
 static bool
-any(void *arg, struct slice key, struct slice value, uint64_t generation)
-{
-	(void)key;
-	(void)value;
-	(void)generation;
-	*(bool *)arg = true;
-	return false;
-}
-
-static bool
 has_records(struct vault *v)
 {
-	static const struct slice all = { "", 0 };
 	static const enum table tables[] = { TABLE_CONNECTION, TABLE_FOLDER, TABLE_APP };
-	bool found = false;
-	struct err e;
 
 	for (int i = 0; i < 3; i++)
-		store_walk(v->store, tables[i], all, all, any, &found, &e);
-	return found;
+		if (store_count(v->store, tables[i], (struct slice){ "", 0 }, 1) > 0)
+			return true;
+	return false;
 }
 
 static void

@@ -127,6 +127,6 @@ idempotency_due(struct vault *v, struct changes *ch, const struct id *id)
 	struct err e;
 
 	if (load(v, id, &m, &generation, &e) == 0 && m.until <= clock_s(&v->clock))
-		changes_remove(ch, TABLE_IDEMPOTENCY, (struct slice){ id->b, sizeof id->b },
+		changes_remove(ch, TABLE_IDEMPOTENCY, id_key(id),
 		    EXPECT_ANY);
 }

@@ -96,10 +96,8 @@ ask(struct asked *q, const struct connection *c, struct err *e)
 	    object_wrap(v, &c->id, PURPOSE_GRANT, &grant_wrap, e) != 0)
 		return e->code;
 	q->version = g.version;
-	body.app = (struct sealed){ app.id, app.version, buf_slice(&app.blob),
-		buf_slice(&app_wrap) };
-	body.grant = (struct sealed){ c->id, g.version, buf_slice(&g.blob),
-		buf_slice(&grant_wrap) };
+	body.app = sealed_of(&app.id, app.version, &app.blob, &app_wrap);
+	body.grant = sealed_of(&c->id, g.version, &g.blob, &grant_wrap);
 	introspect_put(&m, &body);
 	egress_call(v->egress, EGRESS_INTROSPECT, &m, EGRESS_SHORT_MS, told, q);
 	return 0;

@@ -45,7 +45,7 @@ tag_ok(struct vault *v, enum table t, const struct id *id, uint64_t generation,
 		*ret_body = (struct slice){ in.p, in.len - 32 };
 		return true;
 	}
-	if (!record_tag_ok(v->meta_key, t, (struct slice){ id->b, sizeof id->b }, in,
+	if (!record_tag_ok(v->meta_key, t, id_key(id), in,
 		ret_body))
 		return false;
 	v->verified->v[i].generation = generation;
@@ -204,9 +204,8 @@ child(struct vault *v, enum table t, const struct id *parent, const char *name,
 
 	if (rc != 0)
 		return rc;
-	if (value.len != sizeof ret->b)
+	if (!id_behind(value, 0, ret))
 		return err_set(e, V_CORRUPT, "index of names is damaged");
-	memcpy(ret->b, value.p, sizeof ret->b);
 	return 0;
 }
 

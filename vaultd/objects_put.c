@@ -13,12 +13,6 @@
 #include "vaultd/vault.h"
 #include "vaultd/warn.h"
 
-static struct slice
-id_key(const struct id *id)
-{
-	return (struct slice){ id->b, sizeof id->b };
-}
-
 static int
 put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id,
     uint64_t expect, struct buf *rec, struct err *e)

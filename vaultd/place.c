@@ -88,7 +88,7 @@ place_workspace(struct request *r, struct folder *f, struct err *e)
 	f->id = workspace_id(r, f);
 	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
 	    object_name_key(&root_personal, uid, key), KEEP_IF_THERE,
-	    (struct slice){ f->id.b, sizeof f->id.b });
+	    id_key(&f->id));
 	return object_put_folder(r->vault, &r->changes, f, KEEP_IF_THERE, e);
 }
 
@@ -100,9 +100,8 @@ is_unfinished(struct request *r, struct slice value, struct place *p)
 	struct id id;
 	struct err e;
 
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return false;
-	memcpy(id.b, value.p, sizeof id.b);
 	return object_connection(r->vault, &id, true, c, &p->unfinished_generation, &e) == 0 &&
 	    c->state == CONN_PENDING && c->owner == r->conn->peer.uid &&
 	    attempt_find(r->vault, &id) == NULL;

@@ -465,13 +465,6 @@ set_callbacks(struct attempt *a)
 	a->committed = committed;
 }
 
-static struct sealed
-sealed(const struct id *record, uint64_t version, const struct buf *blob,
-    const struct buf *wrap)
-{
-	return (struct sealed){ *record, version, buf_slice(blob), buf_slice(wrap) };
-}
-
 /*
  * From a copy of the store, and spent if another copy went on: using it again would cost
  * the grant where refresh tokens rotate. Reconnecting, or adoption, makes it good.
@@ -513,8 +506,8 @@ load(struct attempt *a, const struct connection *c, struct err *e)
 	a->intent.grant_version = a->ex.grant_version = g.version + 1;
 	a->intent.release_version = a->ex.release_version = r.version + 1;
 	a->intent.retries = refresh_is_last_try(c, &f);
-	a->ex.secret = sealed(&c->id, g.version, &a->secret_blob, &a->secret_wrap);
-	a->ex.app = sealed(&app.id, app.version, &a->app_blob, &a->app_wrap);
+	a->ex.secret = sealed_of(&c->id, g.version, &a->secret_blob, &a->secret_wrap);
+	a->ex.app = sealed_of(&app.id, app.version, &a->app_blob, &a->app_wrap);
 	if (!refresh_wants_new_key(&r))		/* egress makes one when it is given none */
 		a->ex.release_wrap = buf_slice(&a->release_wrap);
 	snprintf(a->ex.scope, sizeof a->ex.scope, "%s", c->scope);

@@ -297,13 +297,12 @@ ask(struct revoking *r, struct grant *g, struct err *e)
 	if (object_app(v, &r->t.app, &app, NULL, e) != 0 ||
 	    object_wrap(v, &app.id, PURPOSE_GRANT, &aw, e) != 0)
 		return e->code;
-	q.app = (struct sealed){ app.id, app.version, buf_slice(&app.blob), buf_slice(&aw) };
+	q.app = sealed_of(&app.id, app.version, &app.blob, &aw);
 	if (g->blob.len > 0 && object_wrap(v, id, PURPOSE_GRANT, &gw, e) == 0)
-		q.grant = (struct sealed){ *id, g->version, buf_slice(&g->blob), buf_slice(&gw) };
+		q.grant = sealed_of(id, g->version, &g->blob, &gw);
 	if (object_release(v, id, &rel, NULL, e) == 0 &&
 	    object_wrap(v, id, PURPOSE_RELEASE, &rw, e) == 0)
-		q.release = (struct sealed){ *id, rel.version, buf_slice(&rel.blob),
-			buf_slice(&rw) };
+		q.release = sealed_of(id, rel.version, &rel.blob, &rw);
 	revoke_put(&m, &q);
 	egress_call(v->egress, EGRESS_REVOKE, &m, EGRESS_SHORT_MS, told, r);
 	return 0;
@@ -403,7 +402,7 @@ forget(struct vault *v, const struct id *id, uint64_t generation)
 
 	if (j == NULL)
 		return;
-	changes_remove(&j->changes, TABLE_TOMBSTONE, (struct slice){ id->b, sizeof id->b },
+	changes_remove(&j->changes, TABLE_TOMBSTONE, id_key(id),
 	    generation);
 	j->has_changes = true;
 	j->done = job_free;

@@ -13,12 +13,6 @@
 #include "vaultd/objects.h"
 #include "vaultd/vault.h"
 
-static struct slice
-id_key(const struct id *id)
-{
-	return (struct slice){ id->b, sizeof id->b };
-}
-
 void
 session_state(const struct id *pending, char ret[STATE_TEXT])
 {

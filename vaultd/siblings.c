@@ -65,9 +65,8 @@ each(void *arg, struct slice key, struct slice value, uint64_t generation)
 
 	(void)value;
 	(void)generation;
-	if (key.len != 48)
+	if (!id_behind(key, 32, &id))
 		return true;
-	memcpy(id.b, (const unsigned char *)key.p + 32, sizeof id.b);
 	if (is_sibling(f, &id))
 		f->v[f->n++] = id;
 	return f->n < SIBLINGS_MAX;
@@ -165,12 +164,11 @@ ask(struct attempt *a, struct sibling *s, struct err *e)
 		return e->code;
 	s->grant_version = q.grant_version = g.version + 1;
 	s->release_version = q.release_version = r.version + 1;
-	q.release = (struct sealed){ a->intent.connection, a->intent.release_version,
-		buf_slice(&a->res.release_blob),
-		buf_slice(wrap.len > 0 ? &wrap : &a->res.release_wrap) };
+	q.release = sealed_of(&a->intent.connection, a->intent.release_version,
+	    &a->res.release_blob, wrap.len > 0 ? &wrap : &a->res.release_wrap);
 	if (a->res.grant_blob.len > 0)
-		q.grant = (struct sealed){ a->intent.connection, a->intent.grant_version,
-			buf_slice(&a->res.grant_blob), buf_slice(&a->res.grant_wrap) };
+		q.grant = sealed_of(&a->intent.connection, a->intent.grant_version,
+		    &a->res.grant_blob, &a->res.grant_wrap);
 	reseal_put(&m, &q);
 	egress_call(v->egress, EGRESS_RESEAL, &m, EGRESS_SHORT_MS, resealed, a);
 	return 0;

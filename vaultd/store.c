@@ -415,6 +415,29 @@ store_walk(struct store *s, enum table t, struct slice prefix, struct slice from
 	return 0;
 }
 
+struct count { size_t n, max; };
+
+static bool
+count_one(void *arg, struct slice key, struct slice value, uint64_t generation)
+{
+	struct count *c = arg;
+
+	(void)key;
+	(void)value;
+	(void)generation;
+	return ++c->n < c->max;
+}
+
+size_t
+store_count(struct store *s, enum table t, struct slice prefix, size_t max)
+{
+	struct count c = { 0, max };
+	struct err e;
+
+	store_walk(s, t, prefix, prefix, count_one, &c, &e);
+	return c.n;
+}
+
 static uint64_t
 end_of(struct store *s, enum table t, MDB_cursor_op end)
 {

@@ -117,6 +117,8 @@ int store_get(struct store *s, enum table t, struct slice key, struct slice *ret
 int store_walk(struct store *s, enum table t, struct slice prefix, struct slice from,
     bool (*each)(void *arg, struct slice key, struct slice value, uint64_t generation),
     void *arg, struct err *e);
+/* How many keys start with PREFIX; counts no further than MAX. 0 also when it cannot be read. */
+size_t store_count(struct store *s, enum table t, struct slice prefix, size_t max);
 /* The number that the first or last key of T begins with, 0 when it is empty. */
 uint64_t store_first(struct store *s, enum table t);
 uint64_t store_last(struct store *s, enum table t);

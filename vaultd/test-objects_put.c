@@ -37,25 +37,10 @@ apply(struct changes *c)
 	return rc;
 }
 
-static bool
-count_one(void *arg, struct slice k, struct slice value, uint64_t generation)
-{
-	(void)k;
-	(void)value;
-	(void)generation;
-	++*(size_t *)arg;
-	return true;
-}
-
 static size_t
 entries(enum table t)
 {
-	static const struct slice all = { "", 0 };
-	struct err e = { 0 };
-	size_t n = 0;
-
-	T_DO(store_walk(vault.store, t, all, all, count_one, &n, &e), e);
-	return n;
+	return store_count(vault.store, t, (struct slice){ "", 0 }, SIZE_MAX);
 }
 
 static void

@@ -365,6 +365,10 @@ TEST(walks_stay_below_their_prefix_in_order)
 	T_EQ(apply(s, &c, 1), 0);
 	T_DO(store_walk(s, TABLE_DUE, str("b"), str(""), collect, seen, &e), e);
 	T_STR(seen, "b1,b2,");
+	T_EQ(store_count(s, TABLE_DUE, str("b"), 9), 2);
+	T_EQ(store_count(s, TABLE_DUE, str("b"), 1), 1);
+	T_EQ(store_count(s, TABLE_DUE, str("d"), 9), 0);
+	T_EQ(store_count(s, TABLE_DUE, str(""), 9), 4);
 	store_close(s);
 }
 

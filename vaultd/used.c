@@ -34,7 +34,7 @@ put(struct changes *c, const struct id *id, int64_t at)
 
 	for (int i = 0; i < 8; i++)
 		value[i] = (unsigned char)((uint64_t)at >> 8 * (7 - i));
-	changes_put(c, TABLE_USED, (struct slice){ id->b, sizeof id->b }, EXPECT_ANY,
+	changes_put(c, TABLE_USED, id_key(id), EXPECT_ANY,
 	    (struct slice){ value, sizeof value });
 }
 
@@ -59,7 +59,7 @@ used_at(struct vault *v, const struct id *connection)
 
 	if (v->used->v[i].at != 0 && id_equal(&v->used->v[i].id, connection))
 		return v->used->v[i].at;
-	if (store_get(v->store, TABLE_USED, (struct slice){ connection->b, sizeof connection->b }, &in,
+	if (store_get(v->store, TABLE_USED, id_key(connection), &in,
 		NULL, &e) != 0 || in.len != 8)
 		return 0;
 	for (size_t n = 0; n < in.len; n++)

@@ -18,12 +18,6 @@
 #include "vaultd/verb_app.h"
 #include "vaultd/verbs.h"
 
-static struct slice
-id_key(const struct id *id)
-{
-	return (struct slice){ id->b, sizeof id->b };
-}
-
 void
 app_args_done(void *args)
 {
@@ -251,7 +245,7 @@ add_run(struct request *r, struct err *e)
 	a->generation = EXPECT_ABSENT;
 	changes_put(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ app->name, strlen(app->name) }, EXPECT_ABSENT,
-	    (struct slice){ app->id.b, sizeof app->id.b });
+	    id_key(&app->id));
 	return app_seal(r, &(struct sealed){ 0 });
 }
 
@@ -279,9 +273,8 @@ list_app(void *arg, struct slice key, struct slice value, uint64_t generation)
 
 	(void)key;
 	(void)generation;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return true;
-	memcpy(id.b, value.p, sizeof id.b);
 	if (object_app(l->v, &id, &a, &generation, &e) == 0)
 		json_array_append_new(l->out, object_app_json(&a, generation));
 	return true;
@@ -350,9 +343,8 @@ count_user(void *arg, struct slice key, struct slice value, uint64_t generation)
 
 	(void)value;
 	(void)generation;
-	if (key.len != 2 * sizeof id.b)
+	if (!id_behind(key, sizeof id.b, &id))
 		return true;
-	memcpy(id.b, (const unsigned char *)key.p + sizeof id.b, sizeof id.b);
 	if (object_tombstone(u->vault, &id, &t, NULL, &e) != 0) {
 		u->n++;
 		return false;

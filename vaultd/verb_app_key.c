@@ -31,8 +31,8 @@ void
 app_forget_key(struct request *r)
 {
 	struct app_args *a = r->args;
-	struct app_key_ask q = { .app = { a->a.id, a->a.version, buf_slice(&a->a.blob),
-		buf_slice(&a->wrap) } };
+	struct app_key_ask q = { .app = sealed_of(&a->a.id, a->a.version,
+	    &a->a.blob, &a->wrap) };
 	AUTO(msg) m = { 0 };
 
 	if (a->a.key_kind == 0)
@@ -150,7 +150,7 @@ key_run(struct request *r, struct err *e)
 		return err_name(e, ERR_NOT_FOUND, "OAuth app '%s' has no key in the HSM", a->a.name);
 	if (object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, &a->wrap, e) != 0)
 		return e->code;
-	q.app = (struct sealed){ a->a.id, a->a.version, buf_slice(&a->a.blob), buf_slice(&a->wrap) };
+	q.app = sealed_of(&a->a.id, a->a.version, &a->a.blob, &a->wrap);
 	if (a->common_name != NULL)
 		snprintf(q.common_name, sizeof q.common_name, "%s", a->common_name);
 	app_key_ask_put(&m, &q);
@@ -184,7 +184,7 @@ set_certificate_run(struct request *r, struct err *e)
 {
 	struct app_args *a = r->args;
 	struct app *app = &a->a;
-	struct sealed old = { app->id, app->version, buf_slice(&app->blob), { 0 } };
+	struct sealed old;
 
 	if (app->key_kind == 0)
 		return err_parameter(e, "app", "a certificate is for an app with a key");
@@ -192,7 +192,7 @@ set_certificate_run(struct request *r, struct err *e)
 		return err_parameter(e, "certificate", "there is no certificate in it");
 	if (object_wrap(r->vault, &app->id, PURPOSE_GRANT, &a->wrap, e) != 0)
 		return e->code;
-	old.wrap = buf_slice(&a->wrap);
+	old = sealed_of(&app->id, app->version, &app->blob, &a->wrap);
 	app->version++;
 	return app_seal(r, &old);
 }

@@ -81,7 +81,7 @@ stage_run(struct request *r, struct err *e)
 		    "retire it first", a->a.name);
 	if (object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, &wrap, e) != 0)
 		return e->code;
-	q.old = (struct sealed){ a->a.id, a->a.version, buf_slice(&a->a.blob), buf_slice(&wrap) };
+	q.old = sealed_of(&a->a.id, a->a.version, &a->a.blob, &wrap);
 	q.client_secret = secret_take(&a->client_secret);
 	msg_secret(&m);
 	seal_app_put(&m, &q);
@@ -142,8 +142,7 @@ test_run(struct request *r, struct err *e)
 		return no_secret(a, "staged", e);
 	if (object_wrap_at(r->vault, &a->a.id, PURPOSE_GRANT, 1, &wrap, e) != 0)
 		return e->code;
-	q.app = (struct sealed){ a->a.id, a->a.slot_version, buf_slice(&a->a.slot_blob),
-		buf_slice(&wrap) };
+	q.app = sealed_of(&a->a.id, a->a.slot_version, &a->a.slot_blob, &wrap);
 	test_app_put(&m, &q);
 	request_defer(r);
 	egress_call(r->vault->egress, EGRESS_TEST_APP, &m, EGRESS_SHORT_MS, tested, r);
@@ -278,7 +277,7 @@ rename_app(struct request *r, struct err *e)
 	changes_remove(&r->changes, TABLE_APP_BY_NAME,
 	    (struct slice){ a->a.name, strlen(a->a.name) }, EXPECT_ANY);
 	changes_put(&r->changes, TABLE_APP_BY_NAME, key, EXPECT_ABSENT,
-	    (struct slice){ a->a.id.b, sizeof a->a.id.b });
+	    id_key(&a->a.id));
 	snprintf(a->a.name, sizeof a->a.name, "%s", a->new_name);
 	return 0;
 }

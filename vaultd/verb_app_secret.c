@@ -113,11 +113,11 @@ set_secret_run(struct request *r, struct err *e)
 	struct app_args *a = r->args;
 	struct app *app = &a->a;
 	AUTO(buf) wrap = { 0 };
-	struct sealed old = { app->id, app->version, buf_slice(&app->blob), { 0 } };
+	struct sealed old;
 
 	if (object_wrap(r->vault, &app->id, PURPOSE_GRANT, &wrap, e) != 0)
 		return e->code;
-	old.wrap = buf_slice(&wrap);
+	old = sealed_of(&app->id, app->version, &app->blob, &wrap);
 	app->version = app_next_version(app);
 	app->secret_expires = a->secret_expires;
 	app_absolve(&r->changes, app);

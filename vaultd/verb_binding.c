@@ -532,9 +532,8 @@ list_one(void *arg, struct slice key, struct slice value, uint64_t generation)
 	struct err e;
 
 	(void)key;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return true;
-	memcpy(id.b, value.p, sizeof id.b);
 	if (binding_get(l->r->vault, &id, &b, &generation, &e) != 0 || !id_is_null(&b.of) ||
 	    (a->folder != NULL && !id_equal(&b.folder, &a->f.id)) ||
 	    object_folder(l->r->vault, &b.folder, &f, &e) != 0 ||

@@ -251,8 +251,7 @@ ask_begin(struct request *r, struct begin_args *a, struct err *e)
 
 	if (object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, &wrap, e) != 0)
 		return e->code;
-	b.app = (struct sealed){ a->a.id, a->a.version, buf_slice(&a->a.blob),
-		buf_slice(&wrap) };
+	b.app = sealed_of(&a->a.id, a->a.version, &a->a.blob, &wrap);
 	snprintf(b.redirect_uri, sizeof b.redirect_uri, "%s", a->pending.redirect_uri);
 	snprintf(b.scope, sizeof b.scope, "%s", a->pending.scope);
 	snprintf(b.state, sizeof b.state, "%s", a->state);

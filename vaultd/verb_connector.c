@@ -142,37 +142,26 @@ version_row(struct count *c, uint32_t version)
 }
 
 static bool
-count_key(void *arg, struct slice key, struct slice value, uint64_t generation)
-{
-	struct { struct count *c; size_t row; } *a = arg;
-
-	(void)key;
-	(void)value;
-	(void)generation;
-	a->c->v[a->row].connections++;
-	return ++a->c->keys < KEYS_MAX;
-}
-
-static bool
 count_app(void *arg, struct slice key, struct slice value, uint64_t generation)
 {
-	static const struct slice start = { "", 0 };
 	struct count *c = arg;
-	struct { struct count *c; size_t row; } a = { c, 0 };
+	struct use *u;
+	size_t n;
 	AUTO(app) app = { 0 };
 	struct id id;
 	struct err e;
 
 	(void)value;
-	if (key.len != sizeof id.b)
+	if (!id_behind(key, 0, &id))
 		return true;
-	memcpy(id.b, key.p, sizeof id.b);
 	if (object_app(c->vault, &id, &app, &generation, &e) != 0 ||
 	    strcmp(app.connector, c->id) != 0)
 		return true;
-	a.row = version_row(c, app.connector_version);
-	c->v[a.row].apps++;
-	store_walk(c->vault->store, TABLE_CONNECTION_BY_APP, key, start, count_key, &a, &e);
+	u = &c->v[version_row(c, app.connector_version)];
+	n = store_count(c->vault->store, TABLE_CONNECTION_BY_APP, key, KEYS_MAX - c->keys);
+	u->apps++;
+	u->connections += n;
+	c->keys += n;
 	return c->keys < KEYS_MAX;
 }
 
@@ -186,9 +175,8 @@ count_static(void *arg, struct slice key, struct slice value, uint64_t generatio
 	struct err e;
 
 	(void)value;
-	if (key.len != sizeof id.b)
+	if (!id_behind(key, 0, &id))
 		return true;
-	memcpy(id.b, key.p, sizeof id.b);
 	if (object_connection(c->vault, &id, false, &conn, &generation, &e) == 0 && strcmp(conn.connector, c->id) == 0 &&
 	    !(auth_type_flags(conn.auth_type) & AUTH_NEEDS_APP))
 		c->v[version_row(c, conn.connector_version)].connections++;

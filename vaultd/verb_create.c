@@ -57,7 +57,7 @@ add_app(struct request *r, struct create_args *a, struct create *q, struct buf *
 		return 0;
 	if (object_wrap(r->vault, &a->a.id, PURPOSE_GRANT, wrap, e) != 0)
 		return e->code;
-	q->app = (struct sealed){ a->a.id, a->a.version, buf_slice(&a->a.blob), buf_slice(wrap) };
+	q->app = sealed_of(&a->a.id, a->a.version, &a->a.blob, wrap);
 	return 0;
 }
 

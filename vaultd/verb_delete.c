@@ -99,7 +99,7 @@ delete_run(struct request *r, struct err *e)
 		return err_set(e, V_LIMIT, "out of memory");
 	if (!a->cascade)
 		changes_expect_none(&j->changes, TABLE_BINDING_BY_CONNECTION,
-		    (struct slice){ c->id.b, sizeof c->id.b });
+		    id_key(&c->id));
 	if (revoke_bury(r->vault, &j->changes, c, a->n.t.generation, r->conn->peer.uid,
 		!a->no_revoke, &a->t, e) != 0) {
 		job_free(j);
@@ -146,9 +146,8 @@ list_tombstone(void *arg, struct slice key, struct slice value, uint64_t generat
 
 	(void)value;
 	(void)generation;
-	if (key.len != sizeof id.b)
+	if (!id_behind(key, 0, &id))
 		return true;
-	memcpy(id.b, key.p, sizeof id.b);
 	if (object_tombstone(d->r->vault, &id, &t, NULL, &e) != 0 ||
 	    object_folder(d->r->vault, &t.folder, &f, &e) != 0 || !object_may(d->r, ACT_CONN_VIEW, &f))
 		return true;

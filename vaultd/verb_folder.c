@@ -113,10 +113,10 @@ create_run(struct request *r, struct err *e)
 	r->object_id = a->f.id;
 	if (!a->top)
 		changes_expect(&r->changes, TABLE_FOLDER,
-		    (struct slice){ a->parent.id.b, sizeof a->parent.id.b }, EXPECT_THERE);
+		    id_key(&a->parent.id), EXPECT_THERE);
 	changes_put(&r->changes, TABLE_FOLDER_BY_NAME,
 	    object_name_key(&a->parent.id, a->name, key), EXPECT_ABSENT,
-	    (struct slice){ a->f.id.b, sizeof a->f.id.b });
+	    id_key(&a->f.id));
 	r->after = created;
 	r->conflict = create_conflict;
 	return object_put_folder(r->vault, &r->changes, &a->f, EXPECT_ABSENT, e);
@@ -154,9 +154,8 @@ list_one(void *arg, struct slice key, struct slice value, uint64_t generation)
 
 	(void)key;
 	(void)generation;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return true;
-	memcpy(id.b, value.p, sizeof id.b);
 	if (object_folder(l->r->vault, &id, &f, &e) != 0)
 		return true;
 	object_folder_path(l->r->vault, l->r, &f, path, sizeof path);
@@ -165,7 +164,7 @@ list_one(void *arg, struct slice key, struct slice value, uint64_t generation)
 		json_array_append_new(l->out, object_folder_json(l->r, &f));
 	if (++l->depth < 8)
 		store_walk(l->r->vault->store, TABLE_FOLDER_BY_NAME,
-		    (struct slice){ f.id.b, sizeof f.id.b }, start, list_one, l, &e);
+		    id_key(&f.id), start, list_one, l, &e);
 	l->depth--;
 	return true;
 }
@@ -207,25 +206,13 @@ folder_object(struct request *r, struct err *e)
 	return 0;
 }
 
-static bool
-count_one(void *arg, struct slice key, struct slice value, uint64_t generation)
-{
-	(void)key;
-	(void)value;
-	(void)generation;
-	return ++*(size_t *)arg < 10000;
-}
+#define COUNT_MAX 10000
 
 static json_int_t
-count_in(struct request *r, enum table t, const struct folder *f)
+count_in(struct request *r, enum table t, const struct folder *f, size_t max)
 {
-	static const struct slice start = { "", 0 };
-	size_t n = 0;
-	struct err e;
-
-	store_walk(r->vault->store, t, (struct slice){ f->id.b, sizeof f->id.b }, start, count_one,
-	    &n, &e);
-	return (json_int_t)n;
+	return (json_int_t)store_count(r->vault->store, t, id_key(&f->id),
+	    max);
 }
 
 /* What the caller may do there. */
@@ -247,9 +234,9 @@ show_run(struct request *r, struct err *e)
 
 	(void)e;
 	r->reply = json_pack("{s:o, s:I, s:I, s:I, s:o}", "folder", object_folder_json(r, &a->f),
-	    "connections", count_in(r, TABLE_CONNECTION_BY_FOLDER, &a->f), "folders",
-	    count_in(r, TABLE_FOLDER_BY_NAME, &a->f), "bindings",
-	    count_in(r, TABLE_BINDING_BY_CONNECTION, &a->f), "permissions", permissions(r, &a->f));
+	    "connections", count_in(r, TABLE_CONNECTION_BY_FOLDER, &a->f, COUNT_MAX), "folders",
+	    count_in(r, TABLE_FOLDER_BY_NAME, &a->f, COUNT_MAX), "bindings",
+	    count_in(r, TABLE_BINDING_BY_CONNECTION, &a->f, COUNT_MAX), "permissions", permissions(r, &a->f));
 	return 0;
 }
 
@@ -266,45 +253,15 @@ const struct verb verb_folder_show = {
 /* ---- Delete */
 
 static int
-delete_object(struct request *r, struct err *e)
-{
-	struct folder_args *a = r->args;
-
-	if (object_find_folder(r, a->path, &a->f, e) != 0)
-		return e->code;
-	object_set_folder(r, &a->f);
-	r->object_id = a->f.id;
-	return 0;
-}
-
-static bool
-found_one(void *arg, struct slice key, struct slice value, uint64_t generation)
-{
-	(void)key;
-	(void)value;
-	(void)generation;
-	*(bool *)arg = true;
-	return false;
-}
-
-static int
 is_empty(struct request *r, struct err *e)
 {
-	static const struct slice start = { "", 0 };
-	struct folder_args *a = r->args;
-	struct slice prefix = { a->f.id.b, sizeof a->f.id.b };
-	bool used = false;
+	const struct folder_args *a = r->args;
 
-	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_FOLDER, prefix, start, found_one,
-		&used, e) != 0 ||
-	    store_walk(r->vault->store, TABLE_BINDING_BY_CONNECTION, prefix, start, found_one,
-		&used, e) != 0 ||
-	    store_walk(r->vault->store, TABLE_FOLDER_BY_NAME, prefix, start, found_one, &used,
-		e) != 0)
-		return e->code;
-	if (used)
-		return err_name(e, ERR_IN_USE, "folder %s is not empty", r->folder);
-	return 0;
+	if (count_in(r, TABLE_CONNECTION_BY_FOLDER, &a->f, 1) == 0 &&
+	    count_in(r, TABLE_BINDING_BY_CONNECTION, &a->f, 1) == 0 &&
+	    count_in(r, TABLE_FOLDER_BY_NAME, &a->f, 1) == 0)
+		return 0;
+	return err_name(e, ERR_IN_USE, "folder %s is not empty", r->folder);
 }
 
 static void
@@ -349,6 +306,6 @@ const struct verb verb_folder_delete = {
 	.flags = VERB_CHANGE,
 	.fields = path_fields,
 	.args_size = sizeof(struct folder_args),
-	.object = delete_object,
+	.object = folder_object,
 	.run = delete_run,
 };

@@ -143,9 +143,8 @@ list_connection(void *arg, struct slice key, struct slice value, uint64_t genera
 
 	(void)key;
 	(void)generation;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return true;
-	memcpy(id.b, value.p, sizeof id.b);
 	/* An index that was edited leads to what lies elsewhere. */
 	if (object_connection(l->r->vault, &id, false, &t.c, &t.generation, &e) != 0 ||
 	    !id_equal(&t.c.folder, &l->f.id))
@@ -194,15 +193,14 @@ list_subfolder(void *arg, struct slice key, struct slice value, uint64_t generat
 
 	(void)key;
 	(void)generation;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return true;
-	memcpy(id.b, value.p, sizeof id.b);
 	if (object_folder(l->r->vault, &id, &f, &e) != 0)
 		return true;
 	list_folder(l, &f);
 	if (++l->depth < DEPTH_MAX && !l->full)
 		store_walk(l->r->vault->store, TABLE_FOLDER_BY_NAME,
-		    (struct slice){ f.id.b, sizeof f.id.b }, start, list_subfolder, l, &e);
+		    id_key(&f.id), start, list_subfolder, l, &e);
 	l->depth--;
 	return !l->full;
 }
@@ -230,9 +228,8 @@ is_workspace_of(void *arg, struct slice key, struct slice value, uint64_t genera
 
 	(void)key;
 	(void)generation;
-	if (value.len != sizeof id.b)
+	if (!id_behind(value, 0, &id))
 		return true;
-	memcpy(id.b, value.p, sizeof id.b);
 	if (object_folder(s->v, &id, &f, &e) != 0 || strcmp(f.owner_name, s->owner) != 0)
 		return true;
 	*s->ret = f;

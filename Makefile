@@ -270,8 +270,11 @@ man:		## format the manual pages into build/man
 	@ls $(BUILD)/man
 bench:		## figures, one a line, also in build/bench.tsv
 	@./setup.sh test
-	@$(MAKE) --no-print-directory -j2 all $(BUILD)/bench/load $(BUILD)/bench/echo
+	@$(MAKE) --no-print-directory -j2 all $(BUILD)/bench/load $(BUILD)/bench/echo $(BUILD)/bench/due
 	@BUILD=$(BUILD) tests/bench/bench.sh
+$(BUILD)/bench/due: tests/bench/due.c $(call archs,vaultd)
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS_) $(filter-out -MMD -MP,$(CFLAGS_)) $(LDFLAGS_) -o $@ $< $(call archs,vaultd) $(LIBS_vaultd)
 $(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@$(CC) -O2 -std=gnu17 -D_GNU_SOURCE -Wall -Wextra -o $@ $< -levent_core

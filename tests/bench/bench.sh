@@ -4,6 +4,7 @@
 #   ROUNDS=5 SECONDS_EACH=2 KEYS=100000 tests/bench/bench.sh
 set -euo pipefail
 . "$(dirname "$0")/../lib/bed.sh"
+. "$(dirname "$0")/../lib/plain.sh"
 ROUNDS=${ROUNDS:-5} EACH=${SECONDS_EACH:-2} KEYS=${KEYS:-100000}
 LOAD=$BUILD/bench/load
 OUT=$BUILD/bench.tsv
@@ -55,7 +56,8 @@ restart_ms() {	# from the start of the next process after a kill -9 to its first
 
 # ---- start-up and memory with 10 connections
 prepare 10
-say rss_10_connections "$(rss)" KiB
+few=$(rss)
+say rss_10_connections "$few" KiB
 for i in 1 2 3 4 5 6 7 8 9; do restart_ms; done >"$BED/start"
 say startup_10_connections "$(median <"$BED/start")" ms
 say startup_10_connections_min "$(sort -g "$BED/start" | head -1)" ms
@@ -69,7 +71,9 @@ bed_down
 # ---- and with many
 prepare "$KEYS"
 say commits_per_batch_c8 "$(per_batch commits commit_batches 0 0)" commits
-say "rss_${KEYS}_connections" "$(rss)" KiB
+many=$(rss)
+say "rss_${KEYS}_connections" "$many" KiB
+say memory_per_connection "$(awk -v a="$many" -v b="$few" -v n="$KEYS" 'BEGIN {printf "%.0f", (a - b) * 1024 / n}')" bytes
 for i in 1 2 3 4 5 6 7 8 9; do restart_ms; done >"$BED/start"
 say "startup_${KEYS}_connections" "$(median <"$BED/start")" ms
 say "startup_${KEYS}_vs_10" "$(ratio "$(median <"$BED/start")" "$first")" ratio
@@ -112,3 +116,37 @@ done
 say token_get_new_connection_c1 "$(cat "$BED/once")" 1/s
 "$LOAD" -s "$VAULTD_SOCKET" -m vault -c 50 -t "$EACH" -k "$KEYS" -1 | cut -f1 >"$BED/once"
 say token_get_new_connection_c50 "$(cat "$BED/once")" 1/s
+bed_down
+BED=
+
+# ---- refreshes from end to end: forced one by one of REFRESHES connections, and what the provider gives a
+# bare client in the same run
+REFRESHES=${REFRESHES:-400} AT_ONCE=16
+BED_VAULTD="refresh_concurrency = $AT_ONCE
+inflight_per_uid = 65536
+bytes_per_uid = 64M"
+BED_EGRESS="host_concurrency = $AT_ONCE"
+plain_up
+plain_fill 0 "$REFRESHES" 8 >/dev/null
+bare() { NODE_EXTRA_CA_CERTS=$BED/tls/ca.pem "$NODE" "$(dirname "$0")/post.mjs" "$ISSUER" "$REFRESHES" "$AT_ONCE"; }
+for r in 1 2 3; do
+	bare >>"$BED/bare"
+	t0=$(date +%s%N) before=$(plain_stat refreshed)
+	bed_uid $BED_ALICE "$BED/bin/load" -s "$VAULTD_SOCKET" -m fill -c $AT_ONCE -n 0 -k "$REFRESHES" \
+	    -j "{\"method\":\"vaultd.Tokens.Get\",\"parameters\":{\"connection\":\"b@\",\"refused_generation\":$r}}" >/dev/null
+	t1=$(date +%s%N)
+	awk -v n=$(($(plain_stat refreshed) - before)) -v ns=$((t1 - t0)) 'BEGIN {printf "%.1f\n", n / (ns / 1e9)}' >>"$BED/vault.r"
+	bare >>"$BED/bare.again"
+done
+say refreshes "$(median <"$BED/vault.r")" 1/s
+say refreshes_bare_client "$(median <"$BED/bare")" 1/s
+say refreshes_vs_bare "$(ratio "$(median <"$BED/vault.r")" "$(median <"$BED/bare")")" ratio
+say refreshes_bare_a_a "$(ratio "$(median <"$BED/bare.again")" "$(median <"$BED/bare")")" ratio
+
+# ---- the scheduler: reading an entry that is due, committing a turn of 128, queueing one
+mkdir "$BED/due"
+"$BUILD/bench/due" "$BED/due" 10 100000 1000000 | while read -r n read commit queue; do
+	say "due_read_$n" "$read" ns
+	say "due_commit_turn_$n" "$commit" us
+	say "due_queue_$n" "$queue" ns
+done

@@ -88,7 +88,11 @@ const char *ctl_option_at(const struct ctl *c, const char *name, int i);
 /* Calls METHOD; PARAMETERS is taken. A new reference, or NULL: the error was printed and
  * c->status is set. */
 json_t *ctl_call(struct ctl *c, const char *method, json_t *parameters);
-/* The same without printing. */
+/* All pages of METHOD, whose answer has LIST and `next`, as one answer; each element handed to EACH (may
+ * be NULL) instead of being kept. P is taken. NULL: the error was printed. */
+json_t *ctl_pages(struct ctl *c, const char *method, const char *list, json_t *p,
+    void (*each)(const json_t *element));
+/* The same as ctl_call() without printing. */
 json_t *ctl_try(struct ctl *c, const char *method, json_t *parameters);
 void ctl_print_error(struct ctl *c);
 int ctl_exit_of(const struct vaultd_error *e);

@@ -133,7 +133,7 @@ list(struct ctl *c)
 
 	ctl_set(p, "folder", ctl_option(c, "folder"));
 	ctl_set(p, "consumer", ctl_option(c, "consumer"));
-	if ((r = ctl_call(c, "vaultd.Bindings.List", p)) == NULL)
+	if ((r = ctl_pages(c, "vaultd.Bindings.List", "bindings", p, NULL)) == NULL)
 		return c->status;
 	if (c->json)
 		ctl_dump(r);

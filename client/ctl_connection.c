@@ -35,36 +35,6 @@ ctl_print_connection(struct ctl *c, json_t *r)
 	return EX_OK;
 }
 
-/* All pages of METHOD as one answer, each page handed to EACH (may be NULL) instead of being kept. P is
- * taken. NULL: the error was printed. */
-static json_t *
-all_pages(struct ctl *c, const char *method, json_t *p, void (*each)(const json_t *connection))
-{
-	json_t *out = json_array(), *r, *v;
-	size_t i;
-
-	for (;;) {
-		if ((r = ctl_call(c, method, json_copy(p))) == NULL)
-			break;
-		json_array_foreach(json_object_get(r, "connections"), i, v)
-			if (each != NULL)
-				each(v);
-			else
-				json_array_append(out, v);
-		if (*ctl_text(r, "next") == '\0')
-			break;
-		ctl_set(p, "after", ctl_text(r, "next"));
-		json_decref(r);
-	}
-	json_decref(p);
-	if (r == NULL) {
-		json_decref(out);
-		return NULL;
-	}
-	json_decref(r);
-	return json_pack("{s:o}", "connections", out);
-}
-
 static void
 set_flag(struct ctl *c, json_t *p, const char *option, const char *member)
 {
@@ -90,7 +60,7 @@ list(struct ctl *c)
 	set_flag(c, p, "byoa", "byoa");
 	if (ctl_option(c, "no-byoa") != NULL)
 		json_object_set_new(p, "byoa", json_false());
-	if ((r = all_pages(c, "vaultd.Connections.List", p, NULL)) == NULL)
+	if ((r = ctl_pages(c, "vaultd.Connections.List", "connections", p, NULL)) == NULL)
 		return c->status;
 	if (c->json)
 		ctl_dump(r);
@@ -114,7 +84,8 @@ print_line(const json_t *connection)
 static int
 export(struct ctl *c)
 {
-	json_t *r = all_pages(c, "vaultd.Connections.Export", json_object(), print_line);
+	json_t *r = ctl_pages(c, "vaultd.Connections.Export", "connections", json_object(),
+	    print_line);
 
 	json_decref(r);
 	return r == NULL ? c->status : EX_OK;
@@ -257,7 +228,8 @@ deleted(struct ctl *c)
 	static const char *const members[] = { "path", "deleted", "deleted_by", "revocation",
 		NULL };
 	static const char *const heads[] = { "CONNECTION", "DELETED", "BY", "REVOCATION", NULL };
-	json_t *r = ctl_call(c, "vaultd.Connections.Deleted", json_object()), *row;
+	json_t *r = ctl_pages(c, "vaultd.Connections.Deleted", "connections", json_object(), NULL),
+	    *row;
 	size_t i;
 
 	if (r == NULL)

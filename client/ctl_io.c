@@ -106,6 +106,35 @@ ctl_call(struct ctl *c, const char *method, json_t *parameters)
 	return v;
 }
 
+json_t *
+ctl_pages(struct ctl *c, const char *method, const char *list, json_t *p,
+    void (*each)(const json_t *element))
+{
+	json_t *out = json_array(), *r, *v;
+	size_t i;
+
+	for (;;) {
+		if ((r = ctl_call(c, method, json_copy(p))) == NULL)
+			break;
+		json_array_foreach(json_object_get(r, list), i, v)
+			if (each != NULL)
+				each(v);
+			else
+				json_array_append(out, v);
+		if (*ctl_text(r, "next") == '\0')
+			break;
+		ctl_set(p, "after", ctl_text(r, "next"));
+		json_decref(r);
+	}
+	json_decref(p);
+	if (r == NULL) {
+		json_decref(out);
+		return NULL;
+	}
+	json_decref(r);
+	return json_pack("{s:o}", list, out);
+}
+
 static bool
 ends(const char *name, const char *what)
 {

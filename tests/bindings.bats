@@ -163,6 +163,20 @@ refused() {	# STATUS PATTERN COMMAND...
 	refused 3 "there is no binding 'app/f'" admin binding show app/f
 }
 
+@test "row 55: pages hold every binding once, whatever users chose for themselves" {
+	for n in 1 2 3 4 5 6; do
+		admin binding create pages/$n --folder shared/team --connection shared/team/one --overridable yes >/dev/null
+		alice binding override pages/$n mine >/dev/null
+		bob binding override pages/$n shared/team/two >/dev/null
+	done
+	everything=$(admin --json binding list | sed -n 's/.*"binding": "\(.*\)",*/\1/p')
+	[ "$(grep -c pages/ <<<"$everything")" = 6 ]
+	[ "$(bed_pages $BED_ADMIN vaultd.Bindings.List 1 binding)" = "$everything" ]
+	[ "$(bed_pages $BED_ADMIN vaultd.Bindings.List 1 binding '"consumer":"pages"' | grep -c .)" = 6 ]
+	[ "$(bed_pages $BED_ADMIN vaultd.Bindings.List 1 binding '"folder":"shared/secret"' && echo end)" = end ]
+	for n in 1 2 3 4 5 6; do admin binding delete pages/$n >/dev/null; done
+}
+
 @test "what the caller may not see stays hidden: the binding, and where it leads" {
 	admin binding create app/g --folder shared/secret --connection shared/secret/hidden
 	refused 3 "no binding 'app/g' that you may see" alice binding show app/g

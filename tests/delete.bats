@@ -59,6 +59,10 @@ vault_again() { bed_await; }
 	[ -n "$id" ]
 	refused 3 "there is no connection '$id' that you may see" ctl $BED_BOB connection show "$id"
 	[ "$(ctl $BED_BOB --json connection deleted | tr -d ' \n')" = '{"connections":[]}' ]
+	[ "$(bed_pages $BED_BOB vaultd.Connections.Deleted 1 id && echo end)" = end ]
+	everything=$(ctl $BED_ALICE --json connection deleted | sed -n 's/.*"id": "\(.*\)",*/\1/p')
+	[ "$(grep -c . <<<"$everything")" = 2 ]
+	[ "$(bed_pages $BED_ALICE vaultd.Connections.Deleted 1 id)" = "$everything" ]
 }
 
 @test "row 44, Q17: the provider is away: removed here at once, said so, and revoked later" {

@@ -9,6 +9,7 @@
 #include "vaultd/bindings.h"
 #include "vaultd/conn.h"
 #include "vaultd/objects.h"
+#include "vaultd/page.h"
 #include "vaultd/resolve.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
@@ -491,14 +492,19 @@ const struct verb verb_binding_delete = {
 
 /* ---- List */
 
+#define PAGE_MAX 200
+
 struct list_args {
-	const char	*folder, *consumer;
+	const char	*folder, *consumer, *after;
+	int64_t		 limit;
 	struct folder	 f;
 };
 
 static const struct field list_fields[] = {
 	{ "folder", F_STR, offsetof(struct list_args, folder), false, 390 },
 	{ "consumer", F_NAME, offsetof(struct list_args, consumer), false, 0 },
+	{ "after", F_STR, offsetof(struct list_args, after), false, 2 * NAME_MAX_LEN + 1 },
+	{ "limit", F_INT, offsetof(struct list_args, limit), false, 0 },
 	{ 0 },
 };
 
@@ -519,43 +525,68 @@ list_object(struct request *r, struct err *e)
 struct list {
 	struct request	*r;
 	json_t		*out;
+	size_t		 max, looks;
+	char		 last[2 * NAME_MAX_LEN + 2];	/* the next page begins behind it */
+	bool		 full;
 };
 
+static void
+add(struct list *l, const struct id *id)
+{
+	const struct list_args *a = l->r->args;
+	uint64_t generation;
+	struct binding b;
+	struct folder f;
+	struct err e;
+
+	if (binding_get(l->r->vault, id, &b, &generation, &e) == 0 && id_is_null(&b.of) &&
+	    (a->folder == NULL || id_equal(&b.folder, &a->f.id)) &&
+	    object_folder(l->r->vault, &b.folder, &f, &e) == 0 && object_may(l->r, ACT_CONN_VIEW, &f))
+		json_array_append_new(l->out, binding_json(l->r, &b, &f, generation));
+}
+
+/* A key with a NUL is a user's own choice for the binding before it. */
 static bool
 list_one(void *arg, struct slice key, struct slice value, uint64_t generation)
 {
 	struct list *l = arg;
-	const struct list_args *a = l->r->args;
-	struct binding b;
-	struct folder f;
 	struct id id;
-	struct err e;
 
-	(void)key;
-	if (!id_behind(value, 0, &id))
-		return true;
-	if (binding_get(l->r->vault, &id, &b, &generation, &e) != 0 || !id_is_null(&b.of) ||
-	    (a->folder != NULL && !id_equal(&b.folder, &a->f.id)) ||
-	    object_folder(l->r->vault, &b.folder, &f, &e) != 0 ||
-	    !object_may(l->r, ACT_CONN_VIEW, &f))
-		return true;
-	json_array_append_new(l->out, binding_json(l->r, &b, &f, generation));
+	(void)generation;
+	l->full = l->looks-- == 0 || json_array_size(l->out) == l->max;
+	if (l->full)
+		return false;
+	snprintf(l->last, sizeof l->last, "%.*s", (int)key.len, (const char *)key.p);
+	if (memchr(key.p, '\0', key.len) == NULL && id_behind(value, 0, &id))
+		add(l, &id);
 	return true;
+}
+
+static struct slice
+list_from(const struct list_args *a, char text[2 * NAME_MAX_LEN + 3])
+{
+	if (a->after == NULL)
+		return (struct slice){ "", 0 };
+	/* Behind what users chose for it, too. */
+	return (struct slice){ text, (size_t)snprintf(text, 2 * NAME_MAX_LEN + 3, "%s\1", a->after) };
 }
 
 static int
 list_run(struct request *r, struct err *e)
 {
-	static const struct slice start = { "", 0 };
-	struct list_args *a = r->args;
-	struct list l = { r, json_array() };
-	char prefix[NAME_MAX_LEN + 2];
+	const struct list_args *a = r->args;
+	struct list l = { .r = r, .out = json_array(), .max = page_size(a->limit, PAGE_MAX) };
+	char prefix[NAME_MAX_LEN + 2], from[2 * NAME_MAX_LEN + 3];
 	int n = snprintf(prefix, sizeof prefix, "%s%s", a->consumer == NULL ? "" : a->consumer,
 	    a->consumer == NULL ? "" : "/");
-	int rc = store_walk(r->vault->store, TABLE_BINDING_BY_NAME,
-	    (struct slice){ prefix, (size_t)n }, start, list_one, &l, e);
+	int rc;
 
+	l.looks = l.max * PAGE_LOOKS;
+	rc = store_walk(r->vault->store, TABLE_BINDING_BY_NAME, (struct slice){ prefix, (size_t)n },
+	    list_from(a, from), list_one, &l, e);
 	r->reply = json_pack("{s:o}", "bindings", l.out);
+	if (l.full)
+		json_object_set_new(r->reply, "next", json_string(l.last));
 	return rc;
 }
 

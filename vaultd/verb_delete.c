@@ -15,6 +15,7 @@
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/named.h"
+#include "vaultd/page.h"
 #include "vaultd/revoke.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
@@ -129,10 +130,39 @@ const struct verb verb_connection_delete = {
 
 #define PAGE_MAX 200
 
+struct deleted_args {
+	struct id	 after;
+	int64_t		 limit;
+};
+
+static const struct field deleted_fields[] = {
+	{ "after", F_ID, offsetof(struct deleted_args, after), false, 0 },
+	{ "limit", F_INT, offsetof(struct deleted_args, limit), false, 0 },
+	{ 0 },
+};
+
 struct deleted {
 	struct request	*r;
 	json_t		*out;
+	size_t		 max, looks;
+	struct id	 last;		/* the next page begins behind it */
+	bool		 full;
 };
+
+static json_t *
+tombstone_json(const struct request *r, const struct tombstone *t, const struct folder *f)
+{
+	char text[ID_TEXT], folder[400], note[560];
+
+	id_text(&t->id, text);
+	object_folder_path(r->vault, r, f, folder, sizeof folder);
+	revoke_note(t, note, sizeof note);
+	return json_pack("{s:s, s:o, s:s, s:I, s:i, s:s, s:s, s:i, s:I}", "id", text, "path",
+	    json_sprintf("%s/%s", folder, t->name), "connector", t->connector, "deleted",
+	    (json_int_t)t->deleted, "deleted_by", (int)t->deleted_by, "revocation",
+	    revocation_name(t->revocation), "note", note, "tries", (int)t->tries, "ended",
+	    (json_int_t)t->ended);
+}
 
 static bool
 list_tombstone(void *arg, struct slice key, struct slice value, uint64_t generation)
@@ -142,34 +172,40 @@ list_tombstone(void *arg, struct slice key, struct slice value, uint64_t generat
 	struct folder f;
 	struct id id;
 	struct err e;
-	char text[ID_TEXT], folder[400], note[560];
 
 	(void)value;
 	(void)generation;
 	if (!id_behind(key, 0, &id))
 		return true;
-	if (object_tombstone(d->r->vault, &id, &t, NULL, &e) != 0 ||
-	    object_folder(d->r->vault, &t.folder, &f, &e) != 0 || !object_may(d->r, ACT_CONN_VIEW, &f))
-		return true;
-	id_text(&id, text);
-	object_folder_path(d->r->vault, d->r, &f, folder, sizeof folder);
-	revoke_note(&t, note, sizeof note);
-	json_array_append_new(d->out, json_pack("{s:s, s:o, s:s, s:I, s:i, s:s, s:s, s:i, s:I}", "id",
-	    text, "path", json_sprintf("%s/%s", folder, t.name), "connector", t.connector,
-	    "deleted", (json_int_t)t.deleted, "deleted_by", (int)t.deleted_by, "revocation",
-	    revocation_name(t.revocation), "note", note, "tries", (int)t.tries, "ended",
-	    (json_int_t)t.ended));
-	return json_array_size(d->out) < PAGE_MAX;
+	d->full = d->looks-- == 0 || json_array_size(d->out) == d->max;
+	if (d->full)
+		return false;
+	d->last = id;
+	if (object_tombstone(d->r->vault, &id, &t, NULL, &e) == 0 &&
+	    object_folder(d->r->vault, &t.folder, &f, &e) == 0 && object_may(d->r, ACT_CONN_VIEW, &f))
+		json_array_append_new(d->out, tombstone_json(d->r, &t, &f));
+	return true;
 }
 
 static int
 deleted_run(struct request *r, struct err *e)
 {
 	static const struct slice all = { "", 0 };
-	struct deleted d = { .r = r, .out = json_array() };
+	const struct deleted_args *a = r->args;
+	struct deleted d = { .r = r, .out = json_array(), .max = page_size(a->limit, PAGE_MAX) };
+	unsigned char from[sizeof a->after.b + 1] = { 0 };
+	char next[ID_TEXT];
+	int rc;
 
+	d.looks = d.max * PAGE_LOOKS;
+	memcpy(from, a->after.b, sizeof a->after.b);
+	rc = store_walk(r->vault->store, TABLE_TOMBSTONE, all, (struct slice){ from, sizeof from },
+	    list_tombstone, &d, e);
 	r->reply = json_pack("{s:o}", "connections", d.out);
-	return store_walk(r->vault->store, TABLE_TOMBSTONE, all, all, list_tombstone, &d, e);
+	id_text(&d.last, next);
+	if (d.full)
+		json_object_set_new(r->reply, "next", json_string(next));
+	return rc;
 }
 
 const struct verb verb_connection_deleted = {
@@ -177,5 +213,7 @@ const struct verb verb_connection_deleted = {
 	.help = "what became of deleted connections at their providers",
 	.action = ACT_NONE,		/* each one's folder is asked about */
 	.flags = VERB_NAMED,
+	.fields = deleted_fields,
+	.args_size = sizeof(struct deleted_args),
 	.run = deleted_run,
 };

@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "vaultd/conn.h"
 #include "vaultd/objects.h"
+#include "vaultd/page.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
 
@@ -36,6 +37,7 @@ struct list {
 	json_t		*out;
 	int		 depth;
 	size_t		 max, bytes;
+	size_t		 looks;			/* at so many more in this turn of the loop */
 	bool		 skipping;		/* AFTER's folder was not reached yet */
 	bool		 full;
 	struct place_in	 after, last;
@@ -95,7 +97,8 @@ check_filters(struct list *l, const struct list_args *a, struct err *e)
 	    strcmp(a->account_class, "service") != 0 && strcmp(a->account_class, "unknown") != 0)
 		return err_parameter(e, "account_class",
 		    "account_class is personal, service or unknown");
-	l->max = a->limit == 0 || a->limit > PAGE_MAX ? PAGE_MAX : (size_t)a->limit;
+	l->max = page_size(a->limit, PAGE_MAX);
+	l->looks = l->max * PAGE_LOOKS;
 	l->skipping = a->after != NULL;
 	return a->after != NULL ? parse_after(a->after, &l->after, e) : 0;
 }
@@ -121,13 +124,22 @@ add(struct list *l, const struct target *t)
 	json_t *o = object_connection_json(l->r, t);
 
 	l->bytes += json_dumpb(o, NULL, 0, JSON_COMPACT);
-	l->full = json_array_size(l->out) == l->max ||
-	    (l->bytes > PAGE_BYTES && json_array_size(l->out) > 0);
-	if (l->full) {
+	if (json_array_size(l->out) == l->max ||
+	    (l->bytes > PAGE_BYTES && json_array_size(l->out) > 0)) {
 		json_decref(o);
 		return false;
 	}
 	json_array_append_new(l->out, o);
+	return true;
+}
+
+/* The next page begins behind it. FALSE: this one is full. */
+static bool
+look_at(struct list *l, const struct target *t)
+{
+	l->full = l->looks-- == 0 || (is_wanted(l, &t->c) && !add(l, t));
+	if (l->full)
+		return false;
 	l->last.folder = t->c.folder;
 	snprintf(l->last.name, sizeof l->last.name, "%s", t->c.name);
 	return true;
@@ -149,7 +161,7 @@ list_connection(void *arg, struct slice key, struct slice value, uint64_t genera
 	if (object_connection(l->r->vault, &id, false, &t.c, &t.generation, &e) != 0 ||
 	    !id_equal(&t.c.folder, &l->f.id))
 		return true;
-	return !is_wanted(l, &t.c) || add(l, &t);
+	return look_at(l, &t);
 }
 
 /* Behind AFTER's name where this is its folder. */
@@ -205,15 +217,21 @@ list_subfolder(void *arg, struct slice key, struct slice value, uint64_t generat
 	return !l->full;
 }
 
-static void
-reply(struct list *l)
+static int
+reply(struct list *l, struct err *e)
 {
 	char id[ID_TEXT];
 
+	if (l->skipping) {
+		json_decref(l->out);
+		return err_parameter(e, "after", "the folder in which the page before ended is not "
+		    "there any more: begin again without `after`");
+	}
 	l->r->reply = json_pack("{s:o}", "connections", l->out);
 	id_text(&l->last.folder, id);
 	if (l->full)
 		json_object_set_new(l->r->reply, "next", json_sprintf("%s:%s", id, l->last.name));
+	return 0;
 }
 
 struct search { struct vault *v; const char *owner; struct folder *ret; };
@@ -301,8 +319,7 @@ list_run(struct request *r, struct err *e)
 		    (struct slice){ root_shared.b, sizeof root_shared.b }, start, list_subfolder,
 		    &l, e);
 	}
-	reply(&l);
-	return 0;
+	return reply(&l, e);
 }
 
 const struct verb verb_connection_list = {
@@ -354,14 +371,14 @@ export_run(struct request *r, struct err *e)
 	if (a->after != NULL) {
 		from = object_name_key(&l.after.folder, l.after.name, key);
 		key[from.len++] = '\0';
+		l.skipping = false;
 	}
 	l.out = json_array();
 	if (store_walk(r->vault->store, TABLE_CONNECTION_BY_FOLDER, all, from, export_one, &l, e) != 0) {
 		json_decref(l.out);
 		return e->code;
 	}
-	reply(&l);
-	return 0;
+	return reply(&l, e);
 }
 
 const struct verb verb_connection_export = {

@@ -288,6 +288,18 @@ bed_shown() {	# CONNECTION MEMBER: a text of alice's connection
 # With characters that look otherwise in a URL.
 BED_SECRET='client-secret/+%&=5ad3c0de'
 
+bed_pages() {	# UID METHOD LIMIT MEMBER [PARAMETERS]: MEMBER of what is on all pages, one a line
+	local after='' n
+	for n in $(seq 200); do
+		ctl "$1" --json call "$2" "{\"limit\":$3${after:+,\"after\":\"$after\"}${5:+,$5}}" >"$BED/log/page" || return
+		[ "$(grep -c "^ *\"$4\": " "$BED/log/page")" -le "$3" ] || return
+		sed -n "s/^ *\"$4\": \"\(.*\)\",*$/\1/p" "$BED/log/page"
+		after=$(sed -n 's/^ *"next": "\(.*\)",*$/\1/p' "$BED/log/page")
+		[ -n "$after" ] || return 0
+	done
+	return 1
+}
+
 bed_app() {	# the organisation's own OAuth app, at the vault and at the provider
 	local uri
 	printf '%s\n' "$BED_SECRET" | ctl $BED_ADMIN --json app add acme openid \

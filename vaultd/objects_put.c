@@ -13,8 +13,8 @@
 #include "vaultd/vault.h"
 #include "vaultd/warn.h"
 
-static int
-put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id,
+int
+object_put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id,
     uint64_t expect, struct buf *rec, struct err *e)
 {
 	if (v->meta_key == NULL)
@@ -25,13 +25,6 @@ put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id
 		return err_set(e, V_LIMIT, "out of memory");
 	changes_put(c, t, id_key(id), expect, buf_slice(rec));
 	return 0;
-}
-
-int
-object_put_tagged(struct vault *v, struct changes *c, enum table t, const struct id *id,
-    uint64_t expect, struct buf *rec, struct err *e)
-{
-	return put_tagged(v, c, t, id, expect, rec, e);
 }
 
 /* Against what is there; if that is changed meanwhile the whole set is in vain. */
@@ -56,7 +49,7 @@ object_put_connection(struct vault *v, struct changes *c, const struct connectio
 	if (connection_encode(r, &rec, e) != 0)
 		return e->code;
 	add_events(v, c, r, expect);
-	return put_tagged(v, c, TABLE_CONNECTION, &r->id, expect, &rec, e);
+	return object_put_tagged(v, c, TABLE_CONNECTION, &r->id, expect, &rec, e);
 }
 
 /* An entry in a folder that is deleted meanwhile would belong to nobody. */
@@ -179,9 +172,8 @@ sibling_lives(void *arg, struct slice key, struct slice value, uint64_t generati
 
 	(void)value;
 	(void)generation;
-	if (key.len != 48)
+	if (!id_behind(key, 32, &s->found))
 		return true;
-	memcpy(s->found.b, (const unsigned char *)key.p + 32, sizeof s->found.b);
 	s->any = !id_equal(&s->found, s->of) &&
 	    store_get(s->vault->store, TABLE_CONNECTION, id_key(&s->found), &in, NULL, &e) == 0;
 	return !s->any;
@@ -271,7 +263,7 @@ object_put_tombstone(struct vault *v, struct changes *c, const struct tombstone 
 
 	if (tombstone_encode(r, &rec, e) != 0)
 		return e->code;
-	return put_tagged(v, c, TABLE_TOMBSTONE, &r->id, expect, &rec, e);
+	return object_put_tagged(v, c, TABLE_TOMBSTONE, &r->id, expect, &rec, e);
 }
 
 int
@@ -282,7 +274,7 @@ object_put_folder(struct vault *v, struct changes *c, const struct folder *r,
 
 	if (folder_encode(r, &rec, e) != 0)
 		return e->code;
-	return put_tagged(v, c, TABLE_FOLDER, &r->id, expect, &rec, e);
+	return object_put_tagged(v, c, TABLE_FOLDER, &r->id, expect, &rec, e);
 }
 
 int
@@ -299,7 +291,7 @@ object_put_app(struct vault *v, struct changes *c, const struct app *r, uint64_t
 	there = object_app(v, &r->id, &old, NULL, &none) == 0;
 	notice_of_app(c, there ? &old : NULL, r);
 	warn_plan_app(c, there ? &old : NULL, r);
-	return put_tagged(v, c, TABLE_APP, &r->id, expect, &rec, e);
+	return object_put_tagged(v, c, TABLE_APP, &r->id, expect, &rec, e);
 }
 
 int
@@ -313,7 +305,7 @@ object_put_grant(struct vault *v, struct changes *c, const struct grant *r,
 	if (grant_encode(r, &rec, e) != 0 || move_print(v, c, &r->connection, r, e) != 0)
 		return e->code;
 	warn_plan_grant(c, object_grant(v, &r->connection, &old, NULL, &none) == 0 ? &old : NULL, r);
-	return put_tagged(v, c, TABLE_GRANT, &r->connection, expect, &rec, e);
+	return object_put_tagged(v, c, TABLE_GRANT, &r->connection, expect, &rec, e);
 }
 
 int

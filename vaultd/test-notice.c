@@ -1,52 +1,10 @@
 /* Rows 46 and 83: which event a change of a connection or app is. */
-#include "tests/unit.h"
+#include "vaultd/test-rig.h"
 
 #include "common/advice.h"
 #include "common/auto.h"
 #include "common/errors.h"
 #include "vaultd/notice.h"
-#include "vaultd/objects.h"
-#include "vaultd/vault.h"
-
-static unsigned char key[32] = { 7 };
-static struct vault vault;
-static uint64_t commit;
-
-static void
-fresh(void)
-{
-	static char dir[64];
-	struct store_conf conf = { .dir = dir, .map_size = 1 << 24 };
-	struct err e = { 0 };
-
-	unit_dir("notice", dir);
-	T_DO(store_open(&conf, &vault.store, &e), e);
-	vault.meta_key = key;
-	vault.verified = NULL;
-	T_DO(object_caches_new(&vault, &e), e);
-	commit = 0;
-}
-
-static void
-done(void)
-{
-	store_close(vault.store);
-	object_caches_free(&vault);
-}
-
-static void
-apply(struct changes *c)
-{
-	struct changes *sets[] = { c };
-	struct err e = { 0 };
-	int rc = 0;
-
-	T_NOT(c->failed);
-	store_read_end(vault.store);
-	T_DO(store_apply(vault.store, sets, 1, &rc, NULL, ++commit, &e), e);
-	T_EQ(rc, 0);
-	changes_done(c);
-}
 
 static bool
 one(void *arg, struct slice k, struct slice value, uint64_t generation)
@@ -84,7 +42,7 @@ example(enum conn_state s)
 
 	T_DO(object_put_folder(&vault, &c, &team, EXPECT_ANY, &e), e);
 	T_DO(object_add_connection(&vault, &c, &r, &e), e);
-	apply(&c);
+	rig_apply(&c);
 	return r;
 }
 
@@ -95,7 +53,7 @@ put(const struct connection *r)
 	struct err e = { 0 };
 
 	T_DO(object_put_connection(&vault, &c, r, EXPECT_ANY, &e), e);
-	apply(&c);
+	rig_apply(&c);
 }
 
 TEST(a_record_is_read_as_it_was_written_and_nothing_else_is)
@@ -139,7 +97,7 @@ TEST(row_46_each_change_of_state_is_one_event)
 		struct connection r = { .name = "" };
 		uint64_t before;
 
-		fresh();
+		rig_open("notice");
 		r = example(t[i].from);
 		before = last(&n);
 		T_EQ(n.type, NOTICE_CREATED);
@@ -153,7 +111,7 @@ TEST(row_46_each_change_of_state_is_one_event)
 		T_EQ(n.old_state, t[i].from);
 		T_EQ(n.state, t[i].to);
 		T_STR(n.folder, "shared/team");
-		done();
+		rig_close();
 	}
 }
 
@@ -163,7 +121,7 @@ TEST(row_83_a_lost_grant_says_why_and_whose_move_it_is)
 	struct notice n;
 	char advice[ADVICE_MAX];
 
-	fresh();
+	rig_open("notice");
 	r = example(CONN_CONNECTED);
 	r.state = CONN_DISCONNECTED;
 	r.cause = ERR_GRANT_REVOKED;
@@ -176,7 +134,7 @@ TEST(row_83_a_lost_grant_says_why_and_whose_move_it_is)
 	notice_advice(&n, "shared/team/one", advice, sizeof advice);
 	T_HAS(advice, "Reconnect");
 	T_HAS(advice, "shared/team/one");
-	done();
+	rig_close();
 }
 
 TEST(a_tombstone_that_goes_is_not_deleted_twice)
@@ -187,16 +145,16 @@ TEST(a_tombstone_that_goes_is_not_deleted_twice)
 	struct err e = { 0 };
 	uint64_t before;
 
-	fresh();
+	rig_open("notice");
 	r = example(CONN_CONNECTED);
 	r.state = CONN_DELETED;
 	put(&r);
 	before = last(&n);
 	T_EQ(n.type, NOTICE_DELETED);
 	T_DO(object_remove_connection(&vault, &c, &r, EXPECT_ANY, &e), e);
-	apply(&c);
+	rig_apply(&c);
 	T_EQ(last(&n), before);
-	done();
+	rig_close();
 }
 
 TEST(an_app_and_its_secret)
@@ -206,18 +164,18 @@ TEST(an_app_and_its_secret)
 	struct notice n;
 	struct err e = { 0 };
 
-	fresh();
+	rig_open("notice");
 	T_DO(object_put_app(&vault, &c, &a, EXPECT_ABSENT, &e), e);
-	apply(&c);
+	rig_apply(&c);
 	last(&n);
 	T_EQ(n.type, NOTICE_APP_ADDED);
 	a.version = 2;
 	T_DO(object_put_app(&vault, &c, &a, EXPECT_ANY, &e), e);
-	apply(&c);
+	rig_apply(&c);
 	last(&n);
 	T_EQ(n.type, NOTICE_APP_SECRET_CHANGED);
 	T_STR(n.name, "acme");
-	done();
+	rig_close();
 }
 
 int

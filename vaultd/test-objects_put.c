@@ -1,41 +1,6 @@
-#include "tests/unit.h"
+#include "vaultd/test-rig.h"
 
 #include "common/auto.h"
-#include "vaultd/objects.h"
-#include "vaultd/vault.h"
-
-static unsigned char key[32] = { 7 };
-static struct vault vault;
-static uint64_t commit;
-
-static void
-fresh(void)
-{
-	static char dir[64];
-	struct store_conf conf = { .dir = dir, .map_size = 1 << 24 };
-	struct err e = { 0 };
-
-	unit_dir("objects", dir);
-	T_DO(store_open(&conf, &vault.store, &e), e);
-	vault.meta_key = key;
-	object_caches_free(&vault);
-	T_DO(object_caches_new(&vault, &e), e);
-	commit = 0;
-}
-
-static int
-apply(struct changes *c)
-{
-	struct changes *sets[] = { c };
-	struct err e = { 0 };
-	int rc = 0;
-
-	T_NOT(c->failed);
-	store_read_end(vault.store);
-	T_DO(store_apply(vault.store, sets, 1, &rc, NULL, ++commit, &e), e);
-	changes_done(c);
-	return rc;
-}
 
 static size_t
 entries(enum table t)
@@ -54,7 +19,7 @@ put_folder_and_app(const struct connection *r)
 	T_DO(object_put_folder(&vault, &c, &f, EXPECT_ABSENT, &e), e);
 	if (!id_is_null(&r->app))
 		T_DO(object_put_app(&vault, &c, &a, EXPECT_ABSENT, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 }
 
 static int
@@ -64,7 +29,7 @@ add(const struct connection *r)
 	struct err e = { 0 };
 
 	T_DO(object_add_connection(&vault, &c, r, &e), e);
-	return apply(&c);
+	return rig_try(&c);
 }
 
 /* What a sign-in brings. */
@@ -86,7 +51,7 @@ put_tokens(const struct connection *r)
 	}
 	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ABSENT, &e), e);
 	T_DO(object_put_release(&vault, &c, &rel, EXPECT_ABSENT, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 }
 
 static uint64_t
@@ -118,7 +83,7 @@ TEST(a_connection_comes_and_goes_whole)
 	struct changes c = { 0 };
 	struct err e = { 0 };
 
-	fresh();
+	rig_open("objects_put");
 	put_folder_and_app(&r);
 	T_EQ(add(&r), 0);
 	put_tokens(&r);
@@ -127,12 +92,12 @@ TEST(a_connection_comes_and_goes_whole)
 	T_EQ(entries(TABLE_WRAP), 2);
 	T_EQ(wraps_counted(), 2);
 	T_DO(object_remove_connection(&vault, &c, &r, 2, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
 		T_EQ(entries(tables[i]), 0);
 	T_EQ(entries(TABLE_WRAP), 0);
 	T_EQ(wraps_counted(), 0);
-	store_close(vault.store);
+	rig_close();
 }
 
 TEST(one_that_was_changed_since_is_not_removed)
@@ -141,24 +106,24 @@ TEST(one_that_was_changed_since_is_not_removed)
 	struct changes c = { 0 };
 	struct err e = { 0 };
 
-	fresh();
+	rig_open("objects_put");
 	put_folder_and_app(&r);
 	T_EQ(add(&r), 0);
 	r.failures = 1;
 	T_DO(object_put_connection(&vault, &c, &r, 2, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	T_DO(object_remove_connection(&vault, &c, &r, 2, &e), e);
-	T_EQ(apply(&c), V_CONFLICT);
+	T_EQ(rig_try(&c), V_CONFLICT);
 	T_EQ(entries(TABLE_CONNECTION_BY_FOLDER), 1);
 	T_EQ(entries(TABLE_CONNECTION_BY_APP), 1);
-	store_close(vault.store);
+	rig_close();
 }
 
 TEST(not_without_its_folder_nor_without_its_app)
 {
 	struct connection r = example(), homeless = r, of_nothing = r, token = r;
 
-	fresh();
+	rig_open("objects_put");
 	put_folder_and_app(&r);
 	homeless.folder = id_new();
 	T_EQ(add(&homeless), V_CONFLICT);
@@ -170,7 +135,7 @@ TEST(not_without_its_folder_nor_without_its_app)
 	T_EQ(entries(TABLE_CONNECTION_BY_APP), 0);
 	r.id = id_new();
 	T_EQ(add(&r), V_CONFLICT);		/* the name is taken */
-	store_close(vault.store);
+	rig_close();
 }
 
 TEST(renamed_it_has_one_name_and_its_app)
@@ -179,21 +144,21 @@ TEST(renamed_it_has_one_name_and_its_app)
 	struct changes c = { 0 };
 	struct err e = { 0 };
 
-	fresh();
+	rig_open("objects_put");
 	put_folder_and_app(&r);
 	T_EQ(add(&r), 0);
 	other.id = id_new();
 	snprintf(other.name, sizeof other.name, "two");
 	T_EQ(add(&other), 0);
 	T_DO(object_rename_connection(&vault, &c, &other, "one", 3, &e), e);
-	T_EQ(apply(&c), V_CONFLICT);
+	T_EQ(rig_try(&c), V_CONFLICT);
 	snprintf(other.name, sizeof other.name, "two");
 	T_DO(object_rename_connection(&vault, &c, &other, "three", 3, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	T_STR(other.name, "three");
 	T_EQ(entries(TABLE_CONNECTION_BY_FOLDER), 2);
 	T_EQ(entries(TABLE_CONNECTION_BY_APP), 2);
-	store_close(vault.store);
+	rig_close();
 }
 
 /* Row 44: who else lives by the same refresh token is known, and only who lives. */
@@ -206,7 +171,7 @@ TEST(connections_with_one_refresh_token_are_siblings)
 	struct err e = { 0 };
 	struct id found;
 
-	fresh();
+	rig_open("objects_put");
 	put_folder_and_app(&one);
 	two.folder = one.folder;
 	two.app = one.app;
@@ -215,33 +180,33 @@ TEST(connections_with_one_refresh_token_are_siblings)
 	T_EQ(add(&two), 0);
 	g.connection = one.id;
 	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ABSENT, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	T_NOT(object_has_sibling(&vault, g.fingerprint, &one.id, NULL));
 	g.connection = two.id;
 	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ABSENT, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	T_OK(object_has_sibling(&vault, g.fingerprint, &one.id, &found));
 	T_OK(id_equal(&found, &two.id));
 
 	/* Another refresh token: no longer. */
 	g.fingerprint[0] = 8;
 	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ANY, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	T_NOT(object_has_sibling(&vault, g.fingerprint, &two.id, NULL));
 	T_EQ(entries(TABLE_FINGERPRINT), 2);
 	g.fingerprint[0] = 9;
 	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ANY, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 
 	/* One that is deleted is none, though its grant is still there to be revoked. */
 	t.id = two.id;
 	T_DO(object_bury_connection(&vault, &c, &two, EXPECT_ANY, &t, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	T_EQ(entries(TABLE_FINGERPRINT), 2);
 	T_NOT(object_has_sibling(&vault, g.fingerprint, &one.id, NULL));
 	T_OK(object_has_sibling(&vault, g.fingerprint, &two.id, NULL));
 	T_DO(object_forget_tokens(&vault, &c, &two.id, &two.app, &e), e);
-	T_EQ(apply(&c), 0);
+	rig_apply(&c);
 	T_EQ(entries(TABLE_FINGERPRINT), 1);
 	T_EQ(entries(TABLE_GRANT), 1);
 	T_EQ(entries(TABLE_TOMBSTONE), 1);
@@ -251,6 +216,7 @@ TEST(connections_with_one_refresh_token_are_siblings)
 	/* No refresh token is nobody's sibling. */
 	memset(g.fingerprint, 0, sizeof g.fingerprint);
 	T_NOT(object_has_sibling(&vault, g.fingerprint, &one.id, NULL));
+	rig_close();
 }
 
 int

@@ -1,54 +1,13 @@
 /* Row 34: what ends is told of 14, 7 and 1 days before. */
-#include "tests/unit.h"
+#include "vaultd/test-rig.h"
 
 #include "common/auto.h"
 #include "common/role.h"
 #include "vaultd/notice.h"
-#include "vaultd/objects.h"
 #include "vaultd/schedule.h"
-#include "vaultd/vault.h"
 #include "vaultd/warn.h"
 
 #define DAY 86400
-
-static unsigned char key[32] = { 7 };
-static struct vault vault;
-static uint64_t commit;
-
-static void
-fresh(void)
-{
-	static char dir[64];
-	struct store_conf conf = { .dir = dir, .map_size = 1 << 24 };
-	struct err e = { 0 };
-
-	unit_dir("warn", dir);
-	T_DO(store_open(&conf, &vault.store, &e), e);
-	vault.meta_key = key;
-	T_DO(object_caches_new(&vault, &e), e);
-	commit = 0;
-}
-
-static void
-done(void)
-{
-	store_close(vault.store);
-	object_caches_free(&vault);
-}
-
-static void
-apply(struct changes *c)
-{
-	struct changes *sets[] = { c };
-	struct err e = { 0 };
-	int rc = 0;
-
-	T_NOT(c->failed);
-	store_read_end(vault.store);
-	T_DO(store_apply(vault.store, sets, 1, &rc, NULL, ++commit, &e), e);
-	T_EQ(rc, 0);
-	changes_done(c);
-}
 
 struct found { size_t n; int64_t ms; };
 
@@ -87,7 +46,7 @@ fire(const struct id *id)
 
 	due_remove(&c, ms, id, DUE_WARN);
 	warn_due(&vault, &c, ms, id);
-	apply(&c);
+	rig_apply(&c);
 }
 
 static void
@@ -97,7 +56,7 @@ put_app(const struct app *a)
 	struct err e = { 0 };
 
 	T_DO(object_put_app(&vault, &c, a, EXPECT_ANY, &e), e);
-	apply(&c);
+	rig_apply(&c);
 }
 
 TEST(row_34_when_to_warn)
@@ -125,7 +84,7 @@ TEST(row_34_a_secret_that_ends_in_13_days_is_told_of_at_once_and_then_in_six)
 	AUTO(app) a = { .id = id_new(), .name = "acme", .version = 1 };
 	uint64_t before;
 
-	fresh();
+	rig_open("warn");
 	a.rotate_by = wall_seconds() + 13 * DAY;
 	put_app(&a);
 	T_EQ(planned(), a.rotate_by - 14 * DAY);
@@ -133,7 +92,7 @@ TEST(row_34_a_secret_that_ends_in_13_days_is_told_of_at_once_and_then_in_six)
 	fire(&a.id);
 	T_EQ(store_last(vault.store, TABLE_EVENT), before + 1);
 	T_EQ(planned(), a.rotate_by - 7 * DAY);
-	done();
+	rig_close();
 }
 
 TEST(row_34_another_day_moves_the_warning)
@@ -141,7 +100,7 @@ TEST(row_34_another_day_moves_the_warning)
 	AUTO(app) a = { .id = id_new(), .name = "acme", .version = 1 };
 	uint64_t before;
 
-	fresh();
+	rig_open("warn");
 	a.rotate_by = wall_seconds() + 100 * DAY;
 	put_app(&a);
 	T_EQ(planned(), a.rotate_by - 14 * DAY);
@@ -157,7 +116,7 @@ TEST(row_34_another_day_moves_the_warning)
 	before = store_last(vault.store, TABLE_EVENT);
 	warn_due(&vault, &(struct changes){ 0 }, 1000, &a.id);
 	T_EQ(store_last(vault.store, TABLE_EVENT), before);
-	done();
+	rig_close();
 }
 
 static void
@@ -172,7 +131,7 @@ put_connection(const struct id *id)
 
 	T_DO(object_put_folder(&vault, &c, &f, EXPECT_ABSENT, &e), e);
 	T_DO(object_add_connection(&vault, &c, &r, &e), e);
-	apply(&c);
+	rig_apply(&c);
 }
 
 static void
@@ -183,7 +142,7 @@ put_grant(const struct id *id, int64_t ends)
 	struct err e = { 0 };
 
 	T_DO(object_put_grant(&vault, &c, &g, EXPECT_ANY, &e), e);
-	apply(&c);
+	rig_apply(&c);
 }
 
 TEST(row_83_a_sign_in_that_ends_is_told_of_and_one_that_is_renewed_is_not)
@@ -192,7 +151,7 @@ TEST(row_83_a_sign_in_that_ends_is_told_of_and_one_that_is_renewed_is_not)
 	int64_t ends = wall_seconds() + 30 * DAY;
 	uint64_t before;
 
-	fresh();
+	rig_open("warn");
 	put_connection(&id);
 	put_grant(&id, ends);
 	T_EQ(planned(), ends - 14 * DAY);
@@ -205,7 +164,7 @@ TEST(row_83_a_sign_in_that_ends_is_told_of_and_one_that_is_renewed_is_not)
 	T_EQ(planned(), ends - 7 * DAY);
 	put_grant(&id, wall_seconds() + 5);	/* lives for seconds: no warning */
 	T_EQ(planned(), 0);
-	done();
+	rig_close();
 }
 
 int

@@ -2,54 +2,24 @@
  * verb_default.c - vaultd.Connections.SetDefault and ClearDefault: which connection of a folder is
  * meant where none is named.
  */
-#include <stdio.h>
-
-#include "common/errors.h"
 #include "vaultd/bindings.h"
-#include "vaultd/objects.h"
+#include "vaultd/named.h"
 #include "vaultd/vault.h"
 #include "vaultd/verbs.h"
 
-struct default_args {
-	const char	*connection;
-	struct target	 t;
-};
-
 static const struct field default_fields[] = {
-	{ "connection", F_STR, offsetof(struct default_args, connection), true, 0 },
+	{ "connection", F_STR, offsetof(struct named, connection), true, 0 },
 	{ 0 },
 };
-
-static int
-default_object(struct request *r, struct err *e)
-{
-	struct default_args *a = r->args;
-
-	return object_find_connection(r, a->connection, true, &a->t, e);
-}
-
-static void
-reply(struct request *r)
-{
-	struct default_args *a = r->args;
-	char id[ID_TEXT];
-	struct err e;
-
-	id_text(&a->t.c.id, id);
-	if (object_find_connection(r, id, true, &a->t, &e) == 0)
-		r->reply = json_pack("{s:o}", "connection", object_connection_json(r, &a->t));
-}
 
 /* One that is not usable now may be the default: it is what is meant, and the caller is told. */
 static int
 set_run(struct request *r, struct err *e)
 {
-	struct default_args *a = r->args;
+	struct named *n = r->args;
 
-	if (a->t.c.state == CONN_DELETED)
-		return object_not_found(e, "connection", a->connection);
-	r->after = reply;
-	return default_put(r->vault, &r->changes, &a->t.c, e);
+	r->after = named_reply;
+	return default_put(r->vault, &r->changes, &n->t.c, e);
 }
 
 const struct verb verb_connection_set_default = {
@@ -58,22 +28,22 @@ const struct verb verb_connection_set_default = {
 	.action = ACT_CONN_DEFAULT,
 	.flags = VERB_CHANGE,
 	.fields = default_fields,
-	.args_size = sizeof(struct default_args),
-	.object = default_object,
+	.args_size = sizeof(struct named),
+	.object = named_object_verified,
 	.run = set_run,
 };
 
 static int
 clear_run(struct request *r, struct err *e)
 {
-	struct default_args *a = r->args;
+	struct named *n = r->args;
 
-	r->after = reply;
-	if (!default_is(r->vault, &a->t.c)) {
-		reply(r);
+	r->after = named_reply;
+	if (!default_is(r->vault, &n->t.c)) {
+		named_reply(r);
 		return 0;
 	}
-	return default_forget(r->vault, &r->changes, &a->t.c, e);
+	return default_forget(r->vault, &r->changes, &n->t.c, e);
 }
 
 const struct verb verb_connection_clear_default = {
@@ -82,7 +52,7 @@ const struct verb verb_connection_clear_default = {
 	.action = ACT_CONN_DEFAULT,
 	.flags = VERB_CHANGE,
 	.fields = default_fields,
-	.args_size = sizeof(struct default_args),
-	.object = default_object,
+	.args_size = sizeof(struct named),
+	.object = named_object_verified,
 	.run = clear_run,
 };

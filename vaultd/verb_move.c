@@ -7,6 +7,7 @@
 #include "common/auto.h"
 #include "common/errors.h"
 #include "common/role.h"
+#include "vaultd/app_choice.h"
 #include "vaultd/conn.h"
 #include "vaultd/dek_cache.h"
 #include "vaultd/named.h"
@@ -28,21 +29,6 @@ static const struct field move_fields[] = {
 	{ "revision", F_INT, offsetof(struct move_args, n.revision), false, 0 },
 	{ 0 },
 };
-
-/* An app that is not the policy's default was chosen, as at Begin. */
-static void
-set_app(struct request *r, const struct connection *c, struct app *app, struct policy_object *o)
-{
-	struct policy_subject s = conn_subject(r->conn);
-	struct policy_byoa byoa;
-	struct err e;
-
-	if (id_is_null(&c->app) || object_app(r->vault, &c->app, app, NULL, &e) != 0)
-		return;
-	policy_byoa(r->vault->policy, &s, c->connector, &byoa);
-	o->app = app->name;
-	o->byoa = byoa.app_ref == NULL || strcmp(byoa.app_ref, app->name) != 0;
-}
 
 /*
  * Who makes one there brings its secret himself. Who moves one does not: it must not become his to use
@@ -68,19 +54,18 @@ static int
 may_create_there(struct request *r, const struct move_args *a, struct err *e)
 {
 	const struct connection *c = &a->n.t.c;
+	struct policy_subject s = conn_subject(r->conn);
 	AUTO(app) app = { 0 };
 	char path[400];
 	struct policy_decision d;
+	struct policy_byoa byoa;
 	struct policy_object o = {
-		.class = a->to.class, .folder = "personal", .connector = c->connector,
-		.auth_type = auth_type_name(c->auth_type),
-		.own = a->to.class == FOLDER_PERSONAL && a->to.owner == r->conn->peer.uid,
-	};
+		.connector = c->connector, .auth_type = auth_type_name(c->auth_type) };
 
 	object_folder_path(r->vault, r, &a->to, path, sizeof path);
-	if (a->to.class == FOLDER_SHARED)
-		o.folder = path;
-	set_app(r, c, &app, &o);
+	object_about(&a->to, path, r->conn->peer.uid, &o);
+	if (!id_is_null(&c->app) && object_app(r->vault, &c->app, &app, NULL, e) == 0)
+		app_about(r->vault->policy, &s, &app, &o, &byoa);
 	if (request_may(r, ACT_CONN_CREATE, &o, &d))
 		return refuse_gain(r, a, &o, e);
 	if (d.id == ERR_NOT_FOUND)
